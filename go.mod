@@ -1,0 +1,3 @@
+module github.com/aldaba-otp/aldaba
+
+go 1.26.0
