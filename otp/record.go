@@ -1,0 +1,184 @@
+package otp
+
+import "time"
+
+// The records of the store. They are values: a decision gets copies and puts
+// back what it changed. Times are in UTC with microseconds; the zero time
+// means never. Text from outside is kept as bytes by every engine.
+
+// Channel is the way a message travels.
+type Channel string
+
+// The channels.
+const (
+	SMS   Channel = "sms"
+	Email Channel = "email"
+	Voice Channel = "voice"
+)
+
+// Verification is one proof that somebody controls one address.
+type Verification struct {
+	ID          ID
+	Tenant      string
+	Destination Key // of the address it proves; never changes
+	Spec        Spec
+
+	Status     Status
+	Attempts   int // wrong guesses that were judged
+	Generation int // of the code; grows when a resend draws a new one
+	Sends      int
+	LastSent   time.Time
+	Expires    time.Time // never moves
+	Ended      time.Time // when it reached a terminal status
+	Events     int       // journal numbers given out so far
+	Secret     []byte    // salt of the code, or the sealed code that the caller gave; erased an hour after the end
+}
+
+// Spec is what a verification was started with. It never changes, so that a
+// changed profile changes no live code.
+type Spec struct {
+	Dialect     string // folder of the dialect that started it
+	Owner       string // identity of the credential that started it
+	Profile     string
+	Purpose     string
+	Channel     Channel
+	Locale      string // BCP 47, chosen at the start
+	Subject     string // the application's own user id, or ""
+	Created     time.Time
+	MaxAttempts int
+	Alphabet    Alphabet
+	Length      int
+	KeyID       uint32 // of the ring's code key
+	OwnCode     bool   // the caller supplied the code; Secret holds it sealed
+	FreshCode   bool   // a resend draws a new code
+	Context     []byte // digest of what the code is bound to, or empty
+	Letter      []byte // sealed [Letter]
+	Metadata    []byte // JSON object of the caller, or empty
+	Number      int64  // DANAConnect's counter, 0 for none
+	Handle      Key    // the dialect's own handle, zero for none
+	Prev        ID     // the destination's verification before this one
+}
+
+// Letter is what the text of a message is made of. It rests sealed.
+type Letter struct {
+	To        string            `json:"to"`
+	Sender    string            `json:"from,omitempty"`
+	Text      string            `json:"text,omitempty"` // the request's own template, or ""
+	Variables map[string]string `json:"vars,omitempty"`
+}
+
+// Destination is what a tenant's server remembers of one address, over all its
+// verifications and dialects.
+type Destination struct {
+	Key        Key
+	Tenant     string
+	Live       []Live      // pending verifications that a newer one supersedes
+	Newest     ID          // head of the chain of Spec.Prev
+	Sends      []time.Time // the last 10, oldest first
+	Wrongs     []Wrong     // the last 20 wrong guesses, oldest first
+	ApprovedAt time.Time
+	Touched    time.Time // last change; an idle row is swept
+}
+
+// Live points from a purpose to the verification that serves it.
+type Live struct {
+	Purpose string
+	ID      ID
+}
+
+// Wrong is one charged guess.
+type Wrong struct {
+	At     time.Time
+	Chance uint64 // of having been right, in units of 10^-12, rounded up
+}
+
+// Message is one text that waits to be carried. The row exists as long as work
+// is left; what became of it stands in the journal.
+type Message struct {
+	ID           ID
+	Tenant       string
+	Verification ID
+	Kind         MessageKind
+	Channel      Channel
+	Created      time.Time
+	Expires      time.Time // nothing is sent from here on
+	NextAt       time.Time // of the next try
+	Owner        ID        // the server that carries it; another takes over when that one is dead
+	Attempt      int       // tries made
+	Copies       int       // tries that may have reached a carrier
+	FirstEvent   int       // first of the journal numbers reserved for its tries
+}
+
+// MessageKind tells what an outbox row carries.
+type MessageKind uint8
+
+// The kinds of outbox rows.
+const (
+	CodeMessage MessageKind = iota + 1 // a code for a person
+)
+
+// Handle lets a dialect find a verification by a name of its own.
+type Handle struct {
+	Key          Key
+	Verification ID
+}
+
+// Replay is the memory of one idempotency key.
+type Replay struct {
+	Key         Key
+	Fingerprint [32]byte // SHA-256 of operation and payload
+	Answer      []byte   // what the dialect wants to say again
+	Expires     time.Time
+}
+
+// Counter is a number under a key: the next free number of a dialect.
+type Counter struct {
+	Key   Key
+	Value int64
+}
+
+// Contact is a set of addresses that a tenant knows under an id of its own.
+type Contact struct {
+	Key    Key
+	Tenant string
+	ID     string
+	Sealed []byte // [ContactAddresses], sealed
+	// Configured says that the contact came with the tenant's configuration,
+	// which replaces its own list and no other.
+	Configured bool
+}
+
+// Event is one line of the journal: one change of state. It holds no code and
+// no clear address.
+type Event struct {
+	Verification ID  // or a name made for the refusal of a start
+	N            int // position among the verification's events
+	Tenant       string
+	At           time.Time
+	Kind         EventKind
+	Dialect      string
+	Actor        string // identity of the credential, or "server"
+	Detail       string // rule, provider, provider's message id, error class
+}
+
+// EventKind tells what happened.
+type EventKind string
+
+// The kinds of journal events.
+const (
+	EventStarted    EventKind = "started"
+	EventResent     EventKind = "resent"
+	EventWrong      EventKind = "wrong"
+	EventApproved   EventKind = "approved"
+	EventExhausted  EventKind = "exhausted"
+	EventExpired    EventKind = "expired"
+	EventCanceled   EventKind = "canceled"
+	EventSuperseded EventKind = "superseded"
+	EventVoid       EventKind = "void"
+	EventSent       EventKind = "sent"     // a provider took the message
+	EventRetry      EventKind = "retry"    // a try failed, another follows
+	EventUnsent     EventKind = "unsent"   // no further try follows
+	EventRefused    EventKind = "refused"  // a limit said no; one line a rule, key and minute
+	EventErased     EventKind = "erased"   // what a code could be computed from is gone
+	EventWeak       EventKind = "weakened" // a vendor's weak setting was honoured or bounded
+)

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// The parts of a record that no engine searches are kept as one packed value:
+// a version byte, then each field in a fixed order, numbers as varints and
+// texts behind their length. It is smaller and quicker to bind than thirty
+// columns, and the same in every engine. A new field is appended and read as
+// its zero value from older rows; nothing is ever removed or reordered.
+
+// ErrCorrupt says that a packed value cannot be read.
+var ErrCorrupt = errors.New("store: a packed value is damaged")
+
+const packVersion = 1
+
+// Micros returns t as microseconds since 1970, 0 for the zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// FromMicros is the inverse of [Micros].
+func FromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// PackSpec packs what a verification was started with.
+func PackSpec(s *otp.Spec) []byte {
+	p := make(packer, 0, 192+len(s.Letter)+len(s.Metadata))
+	p = append(p, packVersion)
+	p.text(s.Dialect)
+	p.text(s.Owner)
+	p.text(s.Profile)
+	p.text(s.Purpose)
+	p.text(string(s.Channel))
+	p.text(s.Locale)
+	p.text(s.Subject)
+	p.time(s.Created)
+	p.number(int64(s.MaxAttempts))
+	p.text(string(s.Alphabet))
+	p.number(int64(s.Length))
+	p.number(int64(s.KeyID))
+	p.truth(s.OwnCode)
+	p.truth(s.FreshCode)
+	p.bytes(s.Context)
+	p.bytes(s.Letter)
+	p.bytes(s.Metadata)
+	p.number(s.Number)
+	p.bytes(s.Handle[:])
+	p.bytes(s.Prev[:])
+	return p
+}
+
+// UnpackSpec is the inverse of [PackSpec].
+func UnpackSpec(b []byte) (otp.Spec, error) {
+	u := unpacker{rest: b}
+	u.version()
+	s := otp.Spec{
+		Dialect: u.text(), Owner: u.text(), Profile: u.text(), Purpose: u.text(), Channel: otp.Channel(u.text()),
+		Locale: u.text(), Subject: u.text(), Created: u.time(), MaxAttempts: int(u.number()),
+		Alphabet: otp.Alphabet(u.text()), Length: int(u.number()), KeyID: uint32(u.number()),
+		OwnCode: u.truth(), FreshCode: u.truth(), Context: u.bytes(), Letter: u.bytes(), Metadata: u.bytes(),
+		Number: u.number(), Handle: u.key(),
+	}
+	s.Prev = otp.ID(u.key())
+	return s, u.err
+}
+
+// PackDestination packs everything of a destination but its key, tenant and
+// time of the last change.
+func PackDestination(d *otp.Destination) []byte {
+	p := make(packer, 0, 64+8*len(d.Sends)+16*len(d.Wrongs)+32*len(d.Live))
+	p = append(p, packVersion)
+	p.bytes(d.Newest[:])
+	p.time(d.ApprovedAt)
+	p.number(int64(len(d.Live)))
+	for _, l := range d.Live {
+		p.text(l.Purpose)
+		p.bytes(l.ID[:])
+	}
+	p.number(int64(len(d.Sends)))
+	for _, t := range d.Sends {
+		p.time(t)
+	}
+	p.number(int64(len(d.Wrongs)))
+	for _, w := range d.Wrongs {
+		p.time(w.At)
+		p.number(int64(w.Chance))
+	}
+	return p
+}
+
+// UnpackDestination is the inverse of [PackDestination].
+func UnpackDestination(b []byte, d *otp.Destination) error {
+	u := unpacker{rest: b}
+	u.version()
+	d.Newest = otp.ID(u.key())
+	d.ApprovedAt = u.time()
+	for range u.count() {
+		d.Live = append(d.Live, otp.Live{Purpose: u.text(), ID: otp.ID(u.key())})
+	}
+	for range u.count() {
+		d.Sends = append(d.Sends, u.time())
+	}
+	for range u.count() {
+		d.Wrongs = append(d.Wrongs, otp.Wrong{At: u.time(), Chance: uint64(u.number())})
+	}
+	return u.err
+}
+
+// packer appends fields.
+type packer []byte
+
+func (p *packer) number(n int64)   { *p = binary.AppendVarint(*p, n) }
+func (p *packer) time(t time.Time) { p.number(Micros(t)) }
+
+func (p *packer) truth(b bool) {
+	if b {
+		*p = append(*p, 1)
+	} else {
+		*p = append(*p, 0)
+	}
+}
+
+func (p *packer) bytes(b []byte) {
+	*p = binary.AppendUvarint(*p, uint64(len(b)))
+	*p = append(*p, b...)
+}
+
+func (p *packer) text(s string) {
+	*p = binary.AppendUvarint(*p, uint64(len(s)))
+	*p = append(*p, s...)
+}
+
+// unpacker reads fields; after the first error all of them are zero.
+type unpacker struct {
+	rest []byte
+	err  error
+}
+
+func (u *unpacker) fail() { u.rest, u.err = nil, ErrCorrupt }
+
+func (u *unpacker) version() {
+	if len(u.rest) == 0 || u.rest[0] != packVersion {
+		u.fail()
+		return
+	}
+	u.rest = u.rest[1:]
+}
+
+func (u *unpacker) number() int64 {
+	n, size := binary.Varint(u.rest)
+	if size <= 0 {
+		u.fail()
+		return 0
+	}
+	u.rest = u.rest[size:]
+	return n
+}
+
+func (u *unpacker) time() time.Time { return FromMicros(u.number()) }
+
+func (u *unpacker) truth() bool {
+	if len(u.rest) == 0 {
+		u.fail()
+		return false
+	}
+	b := u.rest[0]
+	u.rest = u.rest[1:]
+	return b != 0
+}
+
+// count reads the length of a list; each entry takes at least a byte.
+func (u *unpacker) count() int {
+	n := u.number()
+	if n < 0 || n > int64(len(u.rest)) {
+		u.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// raw returns a part of the packed value itself.
+func (u *unpacker) raw() []byte {
+	n, size := binary.Uvarint(u.rest)
+	if size <= 0 || n > uint64(len(u.rest)-size) {
+		u.fail()
+		return nil
+	}
+	b := u.rest[size : size+int(n)]
+	u.rest = u.rest[size+int(n):]
+	return b
+}
+
+func (u *unpacker) text() string { return string(u.raw()) }
+
+func (u *unpacker) bytes() []byte {
+	b := u.raw()
+	if len(b) == 0 {
+		return nil
+	}
+	return append([]byte(nil), b...)
+}
+
+func (u *unpacker) key() (k otp.Key) {
+	b := u.raw()
+	if len(b) != len(k) {
+		u.fail()
+		return otp.Key{}
+	}
+	copy(k[:], b)
+	return k
+}
