@@ -175,10 +175,9 @@ const (
 	EventCanceled   EventKind = "canceled"
 	EventSuperseded EventKind = "superseded"
 	EventVoid       EventKind = "void"
-	EventSent       EventKind = "sent"     // a provider took the message
-	EventRetry      EventKind = "retry"    // a try failed, another follows
-	EventUnsent     EventKind = "unsent"   // no further try follows
-	EventRefused    EventKind = "refused"  // a limit said no; one line a rule, key and minute
-	EventErased     EventKind = "erased"   // what a code could be computed from is gone
-	EventWeak       EventKind = "weakened" // a vendor's weak setting was honoured or bounded
+	EventSent       EventKind = "sent"    // a provider took the message
+	EventRetry      EventKind = "retry"   // a try failed, another follows
+	EventUnsent     EventKind = "unsent"  // no further try follows
+	EventRefused    EventKind = "refused" // a limit said no; one line a rule, key and minute
+	EventErased     EventKind = "erased"  // what a code could be computed from is gone
 )

@@ -3,7 +3,9 @@ package otp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"time"
 )
 
@@ -244,9 +246,10 @@ func (r *Records) Run(step Step) (err error) {
 	return nil
 }
 
+// panicked keeps the place of a defect for the operator's log.
 func panicked(p any) error {
-	if err, ok := p.(error); ok {
-		return err
+	if p == any(errNotLoaded) {
+		return fmt.Errorf("%w\n%s", errNotLoaded, debug.Stack())
 	}
-	return errors.New("otp: a decision panicked")
+	return fmt.Errorf("otp: a decision panicked: %v\n%s", p, debug.Stack())
 }

@@ -1,0 +1,194 @@
+package otp
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Mistake is one fault of a configuration, with the path of the value, such as
+// "tenants[0].profiles[1].length".
+type Mistake struct{ Path, Message string }
+
+// Mistakes are all faults of a configuration, found at once.
+type Mistakes []Mistake
+
+// Error lists them, one a line.
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i, one := range m {
+		lines[i] = one.Path + ": " + one.Message
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Directory is an immutable snapshot of all tenants, ready for look-ups.
+type Directory struct {
+	tenants     map[string]*Tenant
+	providers   map[string]Provider
+	credentials map[credentialKey][]credentialRef
+	profiles    map[profileKey]*Profile
+}
+
+type credentialKey struct {
+	kind CredentialType
+	name string // identity, or the hash of an API key
+}
+
+type credentialRef struct {
+	tenant     *Tenant
+	credential *Credential
+}
+
+type profileKey struct{ tenant, dialect, alias string }
+
+// NewDirectory checks and indexes a configuration. It returns [Mistakes] when
+// there are any, with the paths of a document {providers: [], tenants: []}.
+func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
+	d := &Directory{
+		tenants: make(map[string]*Tenant), providers: make(map[string]Provider),
+		credentials: make(map[credentialKey][]credentialRef), profiles: make(map[profileKey]*Profile),
+	}
+	var faults Mistakes
+	for i, p := range providers {
+		if _, twice := d.providers[p.Name]; twice || p.Name == "" {
+			faults = append(faults, Mistake{fmt.Sprintf("providers[%d].name", i), "must be given and unique"})
+		}
+		d.providers[p.Name] = p
+	}
+	for i := range tenants {
+		t := tenants[i]
+		path := fmt.Sprintf("tenants[%d]", i)
+		if _, twice := d.tenants[t.Name]; twice {
+			faults = append(faults, Mistake{path + ".name", "another tenant has this name"})
+		}
+		d.tenants[t.Name] = &t
+		faults = append(faults, t.check(path)...)
+		faults = append(faults, d.index(&t, path)...)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return d, nil
+}
+
+// index enters a tenant's credentials and profiles and names what collides.
+func (d *Directory) index(t *Tenant, path string) (faults Mistakes) {
+	for i := range t.Routes {
+		for j, name := range t.Routes[i].Providers {
+			if _, ok := d.providers[name]; !ok {
+				faults = append(faults, Mistake{fmt.Sprintf("%s.routes[%d].providers[%d]", path, i, j), fmt.Sprintf("there is no provider %q", name)})
+			}
+		}
+	}
+	for i := range t.Credentials {
+		c := &t.Credentials[i]
+		key := credentialKey{c.Type, cmp.Or(c.Identity, c.Hash)}
+		// An account of UnityVox may have several keys, all of one tenant.
+		if others := d.credentials[key]; len(others) > 0 && (c.Type != UnityVox || others[0].tenant.Name != t.Name) {
+			faults = append(faults, Mistake{fmt.Sprintf("%s.credentials[%d]", path, i), "this identity or key is taken already; identities are unique over all tenants"})
+		}
+		d.credentials[key] = append(d.credentials[key], credentialRef{t, c})
+	}
+	for i := range t.Profiles {
+		p := &t.Profiles[i]
+		d.profiles[profileKey{t.Name, "", p.Name}] = p
+		for dialect, aliases := range p.Aliases {
+			for _, alias := range aliases {
+				key := profileKey{t.Name, dialect, alias}
+				if _, twice := d.profiles[key]; twice {
+					faults = append(faults, Mistake{fmt.Sprintf("%s.profiles[%d].aliases.%s", path, i, dialect), fmt.Sprintf("another profile has the alias %q", alias)})
+				}
+				d.profiles[key] = p
+			}
+		}
+	}
+	return faults
+}
+
+// Tenant returns a tenant by its name.
+func (d *Directory) Tenant(name string) (*Tenant, bool) {
+	t, ok := d.tenants[name]
+	return t, ok
+}
+
+// Tenants returns all tenants in order of their names.
+func (d *Directory) Tenants() []Tenant {
+	var all []Tenant
+	for _, name := range slices.Sorted(maps.Keys(d.tenants)) {
+		all = append(all, *d.tenants[name])
+	}
+	return all
+}
+
+// Providers returns all providers in order of their names.
+func (d *Directory) Providers() []Provider {
+	var all []Provider
+	for _, name := range slices.Sorted(maps.Keys(d.providers)) {
+		all = append(all, d.providers[name])
+	}
+	return all
+}
+
+// Profile returns the profile that a dialect of a tenant knows by alias.
+func (d *Directory) Profile(tenant, dialect, alias string) (*Profile, bool) {
+	p, ok := d.profiles[profileKey{tenant, dialect, alias}]
+	return p, ok
+}
+
+// DefaultProfile returns the profile named "default", or an empty one.
+func (d *Directory) DefaultProfile(tenant string) *Profile {
+	if p, ok := d.profiles[profileKey{tenant, "", "default"}]; ok {
+		return p
+	}
+	return &Profile{Name: "default"}
+}
+
+// Route returns the providers for an address in order of preference: those of
+// the route with the longest matching prefix, or none.
+func (d *Directory) Route(tenant string, channel Channel, to string) []string {
+	t, ok := d.tenants[tenant]
+	if !ok {
+		return nil
+	}
+	var best *Route
+	for i := range t.Routes {
+		r := &t.Routes[i]
+		if r.Channel == channel && strings.HasPrefix(to, r.Prefix) && (best == nil || len(r.Prefix) > len(best.Prefix)) {
+			best = r
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.Providers
+}
+
+// brand is how the tenant calls itself in texts.
+func (t *Tenant) brand() string { return cmp.Or(t.Brand, t.Name) }
+
+// locale is the tenant's default language.
+func (t *Tenant) locale() string { return cmp.Or(t.Locale, "en") }
+
+// policyFor tells which policy a request in a dialect is under. The native API
+// is strict unless its profile says otherwise; a tenant's policy speaks of its
+// vendor dialects.
+func (t *Tenant) policyFor(dialect string, p *Profile) Policy {
+	if dialect == NativeDialect {
+		return cmp.Or(p.Policy, Strict)
+	}
+	return cmp.Or(p.Policy, t.Policy, Compatible)
+}
+
+// NativeDialect is the name of Aldaba's own API.
+const NativeDialect = "native"
+
+// allows reports whether the tenant may send to a country.
+func (t *Tenant) allows(country string) bool {
+	if len(t.Countries) == 0 {
+		return country != "" && country == t.Home
+	}
+	return slices.Contains(t.Countries, "*") || country != "" && slices.Contains(t.Countries, country)
+}

@@ -1,0 +1,156 @@
+package otp
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Addresses reads telephone numbers and e-mail addresses. It is filled by
+// package app, so that the core imports no metadata.
+type Addresses interface {
+	// Parse reads an address as people write it; home is the country of
+	// national numbers. The error never echoes the address.
+	Parse(text, home string) (Address, error)
+	// Country returns the ISO 3166 country of an E.164 number, or "".
+	Country(number string) string
+}
+
+// Address is one line or mailbox.
+type Address struct {
+	Email bool
+	Send  string // the form to send to: +18091234567, ana@example.com
+	Count string // the form to count by: all spellings of one line share it
+}
+
+// Passwords hashes and checks passwords (argon2id). Calls are expensive; the
+// core bounds and remembers them.
+type Passwords interface {
+	Hash(password string) (string, error)
+	Verify(hash, password string) (bool, error)
+}
+
+// Languages chooses a language (BCP 47).
+type Languages interface {
+	// Match returns the best of supported for the preferences, of which each is
+	// a tag or an Accept-Language value; the first supported one when none fits.
+	Match(supported []string, preferences []string) string
+}
+
+// Courier carries committed messages. Accept is called after the commit and
+// must not block.
+type Courier interface {
+	Accept(Dispatch)
+}
+
+// Dispatch is a committed message with the verification it belongs to.
+type Dispatch struct {
+	Message      Message
+	Verification Verification
+}
+
+// Options are what a [Service] is made of. Store, Ring, Courier, Addresses,
+// Passwords and Languages must be given.
+type Options struct {
+	Store     Store
+	Ring      *Ring
+	Courier   Courier
+	Addresses Addresses
+	Passwords Passwords
+	Languages Languages
+	// Now is the clock for what is decided outside of a step, such as the time
+	// in a new id. Decisions use the store's.
+	Now  func() time.Time
+	Rand io.Reader
+	// Server names this process; messages are born in its keeping.
+	Server ID
+	// Inbox names the provider of tenants without routes; "" refuses them.
+	Inbox string
+	// ShortKeys admits API keys of less than 128 bits, for `aldaba dev`.
+	ShortKeys bool
+	Log       *slog.Logger
+}
+
+// Service is the core: all its methods may be called at once.
+type Service struct {
+	o         Options
+	ring      atomic.Pointer[Ring]
+	directory atomic.Pointer[Directory]
+	guard     *passwordGuard
+	numbers   numberBlocks
+	running   sync.Map // idempotency keys in work, by [Key]
+}
+
+// New returns a service that knows no tenant yet.
+func New(o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now)}
+	s.numbers.next = make(map[string]numberBlock)
+	s.ring.Store(o.Ring)
+	s.directory.Store(&Directory{})
+	return s
+}
+
+// SetDirectory puts another configuration in force.
+func (s *Service) SetDirectory(d *Directory) {
+	s.directory.Store(d)
+	s.guard.forget()
+}
+
+// Directory returns the configuration in force.
+func (s *Service) Directory() *Directory { return s.directory.Load() }
+
+// SetRing puts another key ring in force. It must hold the keys of the one
+// before.
+func (s *Service) SetRing(r *Ring) { s.ring.Store(r) }
+
+// Ring returns the key ring in force.
+func (s *Service) Ring() *Ring { return s.ring.Load() }
+
+// Now returns the service's clock.
+func (s *Service) Now() time.Time { return s.o.Now().UTC() }
+
+// newID draws an id born now.
+func (s *Service) newID() (ID, error) { return newID(s.Now(), s.o.Rand) }
+
+// destinationKey names the row of one address of a tenant.
+func (r *Ring) destinationKey(tenant string, a Address) Key {
+	kind := "phone"
+	if a.Email {
+		kind = "email"
+	}
+	return r.lookup("destination", tenant, kind, a.Count)
+}
+
+func (r *Ring) handleKey(tenant, dialect, name string) Key {
+	return r.lookup("handle", tenant, dialect, name)
+}
+
+func (r *Ring) contactKey(tenant, id string) Key { return r.lookup("contact", tenant, id) }
+
+// event makes a journal line of a verification and counts it.
+func (v *Verification) event(kind EventKind, now time.Time, actor, detail string) Event {
+	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
+	v.Events++
+	return e
+}
+
+// do carries out a step and gives an unknown error its kind.
+func (s *Service) do(ctx context.Context, step Step) error {
+	if err := s.o.Store.Do(ctx, step); err != nil {
+		return AsError(err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package otp
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Purposes of a verification. A code for one purpose supersedes none of
+// another.
+const (
+	Authenticate   = "authenticate"
+	ConfirmAddress = "confirm_address"
+	Recover        = "recover"
+)
+
+// Purposes lists every purpose.
+func Purposes() []string { return []string{Authenticate, ConfirmAddress, Recover} }
+
+// The bounds that hold for everybody (rulings R1 to R3 of the wire, security
+// table 8.1).
+const (
+	// MaxAttempts is the most guesses that are judged, whatever was asked for.
+	MaxAttempts = 10
+	// maxLifetime is the longest life of any code.
+	maxLifetime = 24 * time.Hour
+	// compatibleLifetime and strictLifetime bound the life of a dialect whose
+	// answer tells the expiry, unless the tenant says otherwise.
+	compatibleLifetime = time.Hour
+	strictLifetime     = 10 * time.Minute
+	// strictMinimum is the shortest life under the strict policy.
+	strictMinimum = 30 * time.Second
+	// strictSpace is six digits; NIST counts them as 20 bits.
+	strictSpace = 1e6
+	// letterSpace is eight digits, asked of codes that live longer by e-mail.
+	letterSpace = 1e8
+)
+
+// Settings decide what a code looks like and how long it lives. In a request a
+// zero field is open.
+type Settings struct {
+	Alphabet    Alphabet
+	Length      int
+	Lifetime    time.Duration
+	MaxAttempts int
+}
+
+// over returns s with its open fields taken from below.
+func (s Settings) over(below Settings) Settings {
+	return Settings{
+		Alphabet:    cmp.Or(s.Alphabet, below.Alphabet),
+		Length:      cmp.Or(s.Length, below.Length),
+		Lifetime:    cmp.Or(s.Lifetime, below.Lifetime),
+		MaxAttempts: cmp.Or(s.MaxAttempts, below.MaxAttempts),
+	}
+}
+
+// nobodySaid is what is left when request, profile and dialect are silent.
+var nobodySaid = Settings{Digits, 6, 5 * time.Minute, 5}
+
+// asked is what settle decides on.
+type asked struct {
+	request, profile, dialect Settings
+	shorten                   bool // a longer life is cut to the ceiling instead of refused
+	policy                    Policy
+	ceiling                   time.Duration // of the tenant, 0 for the policy's own
+	channel                   Channel
+	purpose                   string
+}
+
+// settle decides the effective settings: the request's, else the profile's,
+// else the dialect's, within the policy's bounds.
+func settle(a asked) (Settings, *Error) {
+	s := a.request.over(a.profile).over(a.dialect).over(nobodySaid)
+	if s.MaxAttempts < 1 {
+		return s, invalid("max_attempts", "must be at least 1")
+	}
+	s.MaxAttempts = min(s.MaxAttempts, MaxAttempts)
+	if s.Length < MinLength || s.Length > MaxLength {
+		return s, invalid("length", "must be %d to %d", MinLength, MaxLength)
+	}
+	if fault := alphabetFault(s.Alphabet); fault != "" {
+		return s, invalid("alphabet", "%s", fault)
+	}
+	if s.Lifetime < time.Second {
+		return s, invalid("lifetime", "must be at least 1 second")
+	}
+	ceiling := a.lifetimeCeiling()
+	if s.Lifetime > ceiling && a.shorten {
+		s.Lifetime = ceiling
+	}
+	if s.Lifetime > ceiling {
+		return s, invalid("lifetime", "must be at most %d seconds", int(ceiling.Seconds()))
+	}
+	if a.policy == Strict {
+		return s, s.strict(a)
+	}
+	return s, nil
+}
+
+// lifetimeCeiling is the longest life that the policy allows.
+func (a asked) lifetimeCeiling() time.Duration {
+	switch {
+	case a.policy == Strict && a.channel == Email && a.purpose != Authenticate:
+		return cmp.Or(a.ceiling, maxLifetime)
+	case a.policy == Strict:
+		return min(cmp.Or(a.ceiling, strictLifetime), strictLifetime)
+	case a.shorten:
+		return cmp.Or(a.ceiling, compatibleLifetime)
+	}
+	return maxLifetime
+}
+
+// strict holds the floors of the strict policy.
+func (s Settings) strict(a asked) *Error {
+	space := s.Alphabet.space(s.Length)
+	switch {
+	case space < strictSpace:
+		return invalid("length", "gives fewer than a million codes, which the strict policy refuses")
+	case s.Lifetime < strictMinimum:
+		return invalid("lifetime", "must be at least %d seconds", int(strictMinimum.Seconds()))
+	case s.Lifetime > strictLifetime && space < letterSpace:
+		return invalid("length", "must be at least 8 for a life of more than %d seconds", int(strictLifetime.Seconds()))
+	}
+	return nil
+}
+
+// weak names the settings that the strict policy would not have allowed, for
+// the journal.
+func (s Settings) weak() []string {
+	var all []string
+	if s.Alphabet.space(s.Length) < strictSpace {
+		all = append(all, "length")
+	}
+	if s.Lifetime > strictLifetime || s.Lifetime < strictMinimum {
+		all = append(all, "lifetime")
+	}
+	return slices.Clip(all)
+}

@@ -1,0 +1,466 @@
+package otp
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// StartRequest asks for one verification.
+type StartRequest struct {
+	Caller  Caller
+	Dialect string
+	// Profile is the name that the dialect knows the profile by; "" is the
+	// tenant's default. Profile "" with Dialect names wins over nothing.
+	Profile string
+	To      string
+	Channel Channel // "" follows from the address
+	Purpose string  // "" is the profile's, else authenticate
+	Subject string
+	Locales []string // preferences, strongest first; tags or Accept-Language values
+
+	// Asked are the request's own settings, Documented those of the dialect's
+	// page where request and profile are silent (ruling R14).
+	Asked, Documented Settings
+	// Shorten cuts a longer life to the ceiling: for dialects whose answer
+	// tells the expiry.
+	Shorten bool
+
+	Code      string // the caller's own code, or ""
+	Variables map[string]string
+	Text      string // own text with %(code)s, or ""
+	Sender    string
+	Metadata  []byte // JSON object, kept as it is
+
+	// Replace tells which older verification this one takes the place of.
+	Replace Replace
+	// Session is the dialect's own handle for [Ref]; with ReplaceSession the
+	// verification that it pointed to is superseded.
+	Session string
+	// Numbered asks for a number of the tenant's counter as the handle.
+	Numbered bool
+
+	Repeat *Repeat
+}
+
+// Replace is a policy about older verifications (ruling R7).
+type Replace uint8
+
+// The policies about older verifications.
+const (
+	ReplaceNone    Replace = iota // each lives until it ends
+	ReplacePurpose                // the one of the same purpose and address is superseded
+	ReplaceSession                // the one of the same session is superseded
+)
+
+// View is what a caller may know of a verification.
+type View struct {
+	ID           ID
+	Number       int64
+	Status       Status
+	Dialect      string
+	Channel      Channel
+	Purpose      string
+	Subject      string
+	Locale       string
+	To           string // masked
+	Created      time.Time
+	Expires      time.Time
+	AttemptsLeft int
+	Sends        int
+	LastSent     time.Time
+	Metadata     []byte
+	// Weak names the settings that the strict policy would have refused.
+	Weak []string
+}
+
+// draft is a checked start request, ready to be decided.
+type draft struct {
+	req      StartRequest
+	tenant   *Tenant
+	profile  *Profile
+	settings Settings
+	purpose  string
+	address  Address
+	letter   Letter
+	ring     *Ring
+
+	key     Key
+	record  Verification
+	message Message
+	handle  Key
+	replay  *replayCheck
+}
+
+// Start issues a code: it checks the request, then in one atomic step charges
+// the limits, supersedes, inserts the verification and its message, and after
+// the commit hands the message to the courier.
+//
+// Errors: Invalid, Inactive, Undeliverable, Throttled (with Rule and
+// RetryAfter), InProgress, KeyReused, Unavailable. A repeat of an idempotency
+// key returns a [*Repeated] error with the first answer.
+func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
+	d, err := s.draft(ctx, req)
+	if err != nil {
+		return View{}, err
+	}
+	done, err := s.begin(d.replay)
+	if err != nil {
+		return View{}, err
+	}
+	defer done()
+	var refusal error
+	load := Keys{Destinations: []Key{d.key}, Replays: d.replay.keys()}
+	if d.handle != (Key{}) {
+		load.Handles = []Key{d.handle}
+	}
+	step := Step{Load: load, Decide: func(now time.Time, st *State) error {
+		refusal = d.decide(now, st)
+		return nil
+	}}
+	if err := s.do(ctx, step); err != nil {
+		return View{}, err
+	}
+	if refusal != nil {
+		return View{}, refusal
+	}
+	s.o.Courier.Accept(Dispatch{d.message, d.record})
+	return d.view(), nil
+}
+
+// draft checks everything that can be known before the step.
+func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
+	dir := s.Directory()
+	d := &draft{req: req, ring: s.Ring()}
+	var ok bool
+	if d.tenant, ok = dir.Tenant(req.Caller.Tenant); !ok {
+		return nil, &Error{Kind: Unauthenticated, Message: "the tenant is gone"}
+	}
+	if d.profile, ok = profileFor(dir, req); !ok {
+		return nil, &Error{Kind: Inactive, Field: "profile", Message: "there is no active profile of this name"}
+	}
+	if req.Caller.NoCredit {
+		return nil, &Error{Kind: NoCredit, Message: "the account has no balance"}
+	}
+	for _, check := range []func(*Service, *Directory) *Error{(*draft).addressee, (*draft).settle, (*draft).wording} {
+		if err := check(d, s, dir); err != nil {
+			return nil, err
+		}
+	}
+	return d, s.prepare(ctx, d)
+}
+
+// profileFor finds the profile of a request: by the dialect's alias, by its
+// own name on the native API, else the default.
+func profileFor(dir *Directory, req StartRequest) (*Profile, bool) {
+	p, ok := dir.DefaultProfile(req.Caller.Tenant), true
+	if req.Profile != "" {
+		dialect := req.Dialect
+		if dialect == NativeDialect {
+			dialect = ""
+		}
+		p, ok = dir.Profile(req.Caller.Tenant, dialect, req.Profile)
+	}
+	return p, ok && !p.Inactive
+}
+
+// addressee reads the address and checks channel, country and route.
+func (d *draft) addressee(s *Service, dir *Directory) *Error {
+	a, err := s.o.Addresses.Parse(d.req.To, d.tenant.Home)
+	if err != nil {
+		return &Error{Kind: Invalid, Field: "to", Message: "is no telephone number or e-mail address", Cause: err}
+	}
+	d.address = a
+	if d.req.Channel == "" {
+		d.req.Channel = SMS
+		if a.Email {
+			d.req.Channel = Email
+		}
+	}
+	if !IsChannel(d.req.Channel) || (d.req.Channel == Email) != a.Email {
+		return invalid("channel", "does not fit the address")
+	}
+	if !a.Email && !d.tenant.allowsAll() && !d.tenant.allows(s.o.Addresses.Country(a.Send)) {
+		return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
+	}
+	if len(s.providers(dir, d.tenant.Name, d.req.Channel, a.Send)) == 0 {
+		return &Error{Kind: Undeliverable, Field: "channel", Rule: "route", Message: "the tenant has no route for this channel and address"}
+	}
+	return nil
+}
+
+// providers returns who carries a channel to an address.
+func (s *Service) providers(dir *Directory, tenant string, channel Channel, to string) []string {
+	if t, ok := dir.Tenant(tenant); ok && len(t.Routes) == 0 && s.o.Inbox != "" {
+		return []string{s.o.Inbox}
+	}
+	return dir.Route(tenant, channel, to)
+}
+
+// settle decides the settings.
+func (d *draft) settle(*Service, *Directory) *Error {
+	d.purpose = cmp.Or(d.req.Purpose, d.profile.Purpose, Authenticate)
+	if !isPurpose(d.purpose) {
+		return invalid("purpose", "must be one of %s", strings.Join(Purposes(), ", "))
+	}
+	if d.req.Code != "" {
+		if err := d.ownCode(); err != nil {
+			return err
+		}
+	}
+	settings, err := settle(asked{
+		request: d.req.Asked, dialect: d.req.Documented, shorten: d.req.Shorten,
+		profile: Settings{d.profile.Alphabet, d.profile.Length, d.profile.Lifetime, d.profile.MaxAttempts},
+		policy:  d.tenant.policyFor(d.req.Dialect, d.profile), ceiling: d.tenant.MaxLifetime,
+		channel: d.req.Channel, purpose: d.purpose,
+	})
+	d.settings = settings
+	return err
+}
+
+func isPurpose(p string) bool {
+	for _, known := range Purposes() {
+		if p == known {
+			return true
+		}
+	}
+	return false
+}
+
+// ownCode reads the settings of a code that the caller supplied from the code
+// itself.
+func (d *draft) ownCode() *Error {
+	code, alphabet := d.req.Code, Digits
+	if strings.Trim(code, "0123456789") != "" {
+		alphabet = Alnum
+		for _, c := range []byte(code) {
+			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+				return invalid("code", "must be of letters and digits")
+			}
+		}
+	}
+	if len(code) < MinLength || len(code) > MaxLength {
+		return invalid("code", "must have %d to %d characters", MinLength, MaxLength)
+	}
+	if l := d.req.Asked.Length; l != 0 && l != len(code) {
+		return invalid("length", "does not fit the code that was given")
+	}
+	if a := d.req.Asked.Alphabet; a != "" && a != alphabet {
+		return invalid("alphabet", "does not fit the code that was given")
+	}
+	d.req.Asked.Length, d.req.Asked.Alphabet = len(code), alphabet
+	return nil
+}
+
+// wording chooses language and text, so that a text which cannot be filled is
+// refused now and not found out when it is sent.
+func (d *draft) wording(s *Service, _ *Directory) *Error {
+	if err := checkVariables(d.req.Variables); err != nil {
+		return err
+	}
+	if d.req.Text != "" {
+		if err := checkText(d.req.Text); err != nil {
+			return err
+		}
+	}
+	if len(d.req.Subject) > 256 || !utf8.ValidString(d.req.Subject) || len(d.req.Metadata) > 4096 {
+		return invalid("subject", "must be at most 256 bytes, metadata at most 4096")
+	}
+	locales := d.tenant.locales(d.profile.Name, d.req.Channel)
+	d.record.Spec.Locale = s.o.Languages.Match(locales, d.req.Locales)
+	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, d.req.Text)
+	if err != nil {
+		return &Error{Kind: Internal, Cause: err}
+	}
+	values := map[string]string{"code": "", "brand": "", "expires_in": "", "minutes": ""}
+	for name := range d.req.Variables {
+		values[name] = ""
+	}
+	if name, missing := w.body.missing(values); missing {
+		return invalid("variables", "must hold %s, which the text shows", name)
+	}
+	sender := cmp.Or(d.req.Sender, d.profile.Sender)
+	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Variables: d.req.Variables}
+	return nil
+}
+
+// prepare draws and seals what the decision needs.
+func (s *Service) prepare(ctx context.Context, d *draft) error {
+	id, err := s.newID()
+	if err != nil {
+		return err
+	}
+	messageID, err := s.newID()
+	if err != nil {
+		return err
+	}
+	now := s.Now()
+	tenant := d.tenant.Name
+	d.key = d.ring.destinationKey(tenant, d.address)
+	spec := &d.record.Spec
+	*spec = Spec{
+		Dialect: d.req.Dialect, Owner: d.req.Caller.Identity, Profile: d.profile.Name, Purpose: d.purpose, Channel: d.req.Channel,
+		Locale: spec.Locale, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
+		Length: d.settings.Length, KeyID: d.ring.current(UseCode, now).id, OwnCode: d.req.Code != "",
+		FreshCode: d.profile.Resend == "new", Metadata: d.req.Metadata,
+	}
+	if spec.Letter, err = d.ring.sealJSON(now, s.o.Rand, sealName("letter", id), d.letter); err != nil {
+		return err
+	}
+	d.record.ID, d.record.Tenant, d.record.Destination = id, tenant, d.key
+	if d.record.Secret, err = s.secret(d, now); err != nil {
+		return err
+	}
+	if d.req.Numbered {
+		if spec.Number, err = s.nextNumber(ctx, tenant, d.ring); err != nil {
+			return err
+		}
+		d.req.Session = fmt.Sprint(spec.Number)
+	}
+	if d.req.Session != "" {
+		d.handle = d.ring.handleKey(tenant, d.req.Dialect, d.req.Session)
+		spec.Handle = d.handle
+	}
+	d.message = Message{ID: messageID, Tenant: tenant, Verification: id, Kind: CodeMessage, Channel: d.req.Channel, Owner: s.o.Server}
+	d.replay = d.req.Repeat.check(d.ring, tenant)
+	return nil
+}
+
+// secret is the salt of a code of our own, or the caller's code sealed.
+func (s *Service) secret(d *draft, now time.Time) ([]byte, error) {
+	if d.req.Code != "" {
+		return d.ring.seal(now, s.o.Rand, sealName("code", d.record.ID), []byte(d.req.Code))
+	}
+	salt := make([]byte, 16)
+	if _, err := io.ReadFull(s.o.Rand, salt); err != nil {
+		return nil, fmt.Errorf("draw a salt: %w", err)
+	}
+	return salt, nil
+}
+
+func sealName(what string, id ID) string { return what + " " + id.Hex() }
+
+// decide is the atomic step of a start.
+func (d *draft) decide(now time.Time, st *State) error {
+	if err := d.replay.seen(now, st); err != nil {
+		return err
+	}
+	dest, ok := st.Destinations.Get(d.key)
+	if !ok {
+		dest = Destination{Key: d.key, Tenant: d.tenant.Name}
+	}
+	if err := d.limited(now, st, &dest); err != nil {
+		return err
+	}
+	dest = d.supersede(now, st, dest)
+	v := d.record
+	v.Status, v.Spec.Created, v.Expires = Pending, now, now.Add(d.settings.Lifetime)
+	v.Spec.Prev, dest.Newest = dest.Newest, v.ID
+	v.Sends, v.LastSent = 1, now
+	dest = dest.sent(now)
+	if d.req.Replace == ReplacePurpose {
+		dest = dest.serving(d.purpose, v.ID)
+	}
+	st.Journal(v.event(EventStarted, now, d.req.Caller.Identity, weakDetail(d.settings)))
+	d.message = d.message.born(&v, now)
+	st.Messages.Put(d.message.ID, d.message)
+	st.Verifications.Put(v.ID, v)
+	st.Destinations.Put(d.key, dest)
+	if d.handle != (Key{}) {
+		st.Handles.Put(d.handle, Handle{d.handle, v.ID})
+	}
+	d.record = v
+	d.replay.remember(now, st, func() []byte { return d.req.Repeat.Answer(d.view(), 0) })
+	return nil
+}
+
+func weakDetail(s Settings) string {
+	if weak := s.weak(); len(weak) > 0 {
+		return "weak: " + strings.Join(weak, ", ")
+	}
+	return ""
+}
+
+// limited refuses a start over the destination's limits and notes it once a
+// minute.
+func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
+	rule, wait := dest.MaySend(now)
+	if w := dest.MayGuess(now); w > 0 {
+		rule, wait = RuleLedger, w
+	}
+	if wait == 0 {
+		return nil
+	}
+	st.Journal(refusal(now, d.tenant.Name, d.req.Dialect, d.req.Caller.Identity, rule, d.key))
+	return throttled(rule, wait)
+}
+
+func throttled(rule string, wait time.Duration) *Error {
+	return &Error{Kind: Throttled, Message: "too many requests for this address", Rule: rule, RetryAfter: wait}
+}
+
+// refusal is the journal line of a limit that said no. Its name is made of
+// rule, key and minute, so that repeats within a minute are one line.
+func refusal(now time.Time, tenant, dialect, actor, rule string, key Key) Event {
+	minute := now.Truncate(time.Minute)
+	sum := sha256.Sum256(append([]byte(rule+" "+minute.UTC().String()+" "), key[:]...))
+	name := ID(sum[:16])
+	name.stamp(minute)
+	return Event{Verification: name, Tenant: tenant, At: now, Kind: EventRefused, Dialect: dialect, Actor: actor, Detail: rule}
+}
+
+// supersede ends the verification whose place this one takes.
+func (d *draft) supersede(now time.Time, st *State, dest Destination) Destination {
+	var old ID
+	switch d.req.Replace {
+	case ReplacePurpose:
+		old, _ = dest.live(d.purpose)
+	case ReplaceSession:
+		if h, ok := st.Handles.Get(d.handle); ok {
+			old = h.Verification
+		}
+	}
+	if old.IsZero() {
+		return dest
+	}
+	v, ok := st.Verifications.Get(old)
+	if !ok || v.Status != Pending {
+		return dest.without(old)
+	}
+	status, kind := Superseded, EventSuperseded
+	if !now.Before(v.Expires) {
+		status, kind = Expired, EventExpired
+	}
+	v.end(status, now)
+	st.Journal(v.event(kind, now, d.req.Caller.Identity, ""))
+	st.Verifications.Put(v.ID, v)
+	if v.Destination == dest.Key {
+		return dest.without(old)
+	}
+	if other, ok := st.Destinations.Get(v.Destination); ok {
+		st.Destinations.Put(v.Destination, other.without(old))
+	}
+	return dest
+}
+
+// view tells the caller about the started verification.
+func (d *draft) view() View {
+	v := view(&d.record, d.address.Send)
+	v.Weak = d.settings.weak()
+	return v
+}
+
+func view(v *Verification, to string) View {
+	return View{
+		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.Spec.Channel, Purpose: v.Spec.Purpose,
+		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
+		AttemptsLeft: v.attemptsLeft(), Sends: v.Sends, LastSent: v.LastSent, Metadata: v.Spec.Metadata,
+	}
+}
+
+func (t *Tenant) allowsAll() bool { return t.allows("*") }

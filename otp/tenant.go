@@ -1,0 +1,128 @@
+package otp
+
+import "time"
+
+// Policy decides what weak settings are honoured.
+type Policy string
+
+// The policies.
+const (
+	Compatible Policy = "compatible" // what a vendor documents is honoured in full
+	Strict     Policy = "strict"     // the floors and ceilings of the native API hold
+)
+
+// Tenant is a customer of the server, as a value. Its JSON form is what the
+// store keeps; secrets in it are hashed or sealed.
+type Tenant struct {
+	Name        string        `json:"name"`
+	Brand       string        `json:"brand,omitempty"`        // {{brand}} in texts; the name when empty
+	Home        string        `json:"home,omitempty"`         // ISO 3166 country, reads national numbers
+	Countries   []string      `json:"countries,omitempty"`    // allow-list; "*" is all, empty means home only
+	Policy      Policy        `json:"policy,omitempty"`       // of its vendor dialects; compatible when empty
+	Locale      string        `json:"locale,omitempty"`       // BCP 47 default; "en" when empty
+	MaxLifetime time.Duration `json:"max_lifetime,omitempty"` // of dialects whose answer tells the expiry
+	Routes      []Route       `json:"routes,omitempty"`
+	Profiles    []Profile     `json:"profiles,omitempty"`
+	Templates   []Template    `json:"templates,omitempty"`
+	Credentials []Credential  `json:"credentials,omitempty"`
+}
+
+// Route names the providers that carry a channel to a prefix.
+type Route struct {
+	Channel   Channel  `json:"channel"`
+	Prefix    string   `json:"prefix,omitempty"` // of an E.164 number, such as "+52"; the longest wins
+	Providers []string `json:"providers"`        // in order of preference
+}
+
+// Profile tells how verifications of one kind look. A zero field is open: the
+// request or the dialect's own documentation decides.
+type Profile struct {
+	Name        string              `json:"name"`
+	Aliases     map[string][]string `json:"aliases,omitempty"` // dialect to the names it knows the profile by
+	Fields      []Field             `json:"fields,omitempty"`  // DANAConnect field codes that hold an address, in order
+	Inactive    bool                `json:"inactive,omitempty"`
+	Policy      Policy              `json:"policy,omitempty"`
+	Alphabet    Alphabet            `json:"alphabet,omitempty"`
+	Length      int                 `json:"length,omitempty"`
+	Lifetime    time.Duration       `json:"lifetime,omitempty"`
+	MaxAttempts int                 `json:"max_attempts,omitempty"`
+	Resend      string              `json:"resend,omitempty"` // "same" (default) or "new"
+	Purpose     string              `json:"purpose,omitempty"`
+	Sender      string              `json:"sender,omitempty"`
+}
+
+// Field maps a dialect's field code to the channel of the address it holds.
+type Field struct {
+	Code    string  `json:"code"`
+	Channel Channel `json:"channel"`
+}
+
+// Template is a tenant's own text.
+type Template struct {
+	Profile string  `json:"profile,omitempty"` // "" serves all profiles
+	Channel Channel `json:"channel,omitempty"` // "" serves all channels
+	Locale  string  `json:"locale,omitempty"`  // the tenant's default when empty
+	Subject string  `json:"subject,omitempty"` // e-mail only
+	Text    string  `json:"text"`
+}
+
+// CredentialType tells which dialect's credentials these are.
+type CredentialType string
+
+// The types of credentials.
+const (
+	APIKey      CredentialType = "api_key"     // native: Authorization: Bearer
+	DanaConnect CredentialType = "danaconnect" // HTTP Basic user@company
+	OAuth2      CredentialType = "oauth2"      // client credentials grant
+	Modica      CredentialType = "modica"      // HTTP Basic application
+	UnityVox    CredentialType = "unityvox"    // account number and key
+)
+
+// CredentialTypes lists every type.
+func CredentialTypes() []CredentialType {
+	return []CredentialType{APIKey, DanaConnect, OAuth2, Modica, UnityVox}
+}
+
+// HasPassword reports whether the secret is a password (kept as argon2id)
+// rather than a key (kept as an HMAC for look-up).
+func (t CredentialType) HasPassword() bool {
+	return t == DanaConnect || t == OAuth2 || t == Modica
+}
+
+// Credential lets an application in. Identities are unique over all tenants
+// within their type.
+type Credential struct {
+	Type     CredentialType `json:"type"`
+	Identity string         `json:"identity,omitempty"` // login, client id, application or account
+	Hash     string         `json:"hash"`               // see [CredentialType.HasPassword]
+	Scopes   []string       `json:"scopes,omitempty"`   // empty means all
+	NoCredit bool           `json:"no_credit,omitempty"`
+}
+
+// Provider is one configured carrier.
+type Provider struct {
+	Name     string         `json:"name"`
+	Type     string         `json:"type"` // a folder of the delivery gallery
+	Settings map[string]any `json:"settings,omitempty"`
+}
+
+// ContactAddresses are the addresses of a [Contact].
+type ContactAddresses struct {
+	SMS          string `json:"sms,omitempty"`
+	Email        string `json:"email,omitempty"`
+	PendingSMS   string `json:"pending_sms,omitempty"`
+	PendingEmail string `json:"pending_email,omitempty"`
+}
+
+// Of returns the address for a channel, or "".
+func (c ContactAddresses) Of(channel Channel, pending bool) string {
+	switch {
+	case channel == Email && pending:
+		return c.PendingEmail
+	case channel == Email:
+		return c.Email
+	case pending:
+		return c.PendingSMS
+	}
+	return c.SMS
+}

@@ -1,0 +1,62 @@
+package otp
+
+import (
+	"strings"
+	"time"
+)
+
+// end moves the verification to a terminal status.
+func (v *Verification) end(s Status, now time.Time) {
+	v.Status, v.Ended = s, now
+}
+
+// attemptsLeft is how many wrong guesses would still be judged.
+func (v *Verification) attemptsLeft() int {
+	if v.Status != Pending {
+		return 0
+	}
+	return max(v.Spec.MaxAttempts-v.Attempts, 0)
+}
+
+// space is the number of codes that are equally likely.
+func (v *Verification) space() float64 { return v.Spec.Alphabet.space(v.Spec.Length) }
+
+// code returns the code in force. It fails when the ring lacks the key or the
+// secret is erased.
+func (v *Verification) code(r *Ring) (string, error) {
+	if v.Spec.OwnCode {
+		plain, err := r.open(sealName("code", v.ID), v.Secret)
+		return string(plain), err
+	}
+	key, ok := r.byID(UseCode, v.Spec.KeyID)
+	if !ok || len(v.Secret) == 0 {
+		return "", errSealed
+	}
+	return derivation{
+		id: v.ID, salt: v.Secret, generation: v.Generation, purpose: v.Spec.Purpose,
+		context: v.Spec.Context, alphabet: v.Spec.Alphabet, length: v.Spec.Length,
+	}.derive(key.secret), nil
+}
+
+// letter opens what the message is made of.
+func (v *Verification) letter(r *Ring) (Letter, error) {
+	var l Letter
+	err := r.openJSON(sealName("letter", v.ID), v.Spec.Letter, &l)
+	return l, err
+}
+
+// Mask shows enough of an address to recognise it and never all of it:
+// "+180*****567", "a**@example.com".
+func Mask(address string) string {
+	if local, domain, ok := strings.Cut(address, "@"); ok {
+		shown := 1
+		if len(local) < 2 {
+			shown = 0
+		}
+		return local[:shown] + strings.Repeat("*", 3) + "@" + domain
+	}
+	if len(address) < 8 {
+		return strings.Repeat("*", len(address))
+	}
+	return address[:4] + strings.Repeat("*", len(address)-7) + address[len(address)-3:]
+}
