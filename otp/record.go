@@ -179,5 +179,4 @@ const (
 	EventRetry      EventKind = "retry"   // a try failed, another follows
 	EventUnsent     EventKind = "unsent"  // no further try follows
 	EventRefused    EventKind = "refused" // a limit said no; one line a rule, key and minute
-	EventErased     EventKind = "erased"  // what a code could be computed from is gone
 )

@@ -106,7 +106,6 @@ func New(o Options) *Service {
 // SetDirectory puts another configuration in force.
 func (s *Service) SetDirectory(d *Directory) {
 	s.directory.Store(d)
-	s.guard.forget()
 }
 
 // Directory returns the configuration in force.

@@ -16,7 +16,7 @@ type StartRequest struct {
 	Caller  Caller
 	Dialect string
 	// Profile is the name that the dialect knows the profile by; "" is the
-	// tenant's default. Profile "" with Dialect names wins over nothing.
+	// tenant's default.
 	Profile string
 	To      string
 	Channel Channel // "" follows from the address
@@ -147,7 +147,7 @@ func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 	if req.Caller.NoCredit {
 		return nil, &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
-	for _, check := range []func(*Service, *Directory) *Error{(*draft).addressee, (*draft).settle, (*draft).wording} {
+	for _, check := range []func(*draft, *Service, *Directory) *Error{(*draft).addressee, (*draft).settle, (*draft).wording} {
 		if err := check(d, s, dir); err != nil {
 			return nil, err
 		}

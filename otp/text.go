@@ -55,6 +55,7 @@ type Text struct {
 	Subject string // e-mail only
 	Body    string // plain text
 	Locale  string
+	Code    string // for carriers that take it by itself, such as approved templates
 }
 
 // wording is the pair of parsed templates that a message is made of.
@@ -156,7 +157,7 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 	if channel == Voice {
 		values["code"] = strings.Join(strings.Split(code, ""), ", ")
 	}
-	t := Text{Channel: channel, To: letter.To, From: oneLine(letter.Sender), Locale: locale, Body: w.body.fill(values)}
+	t := Text{Channel: channel, To: letter.To, From: oneLine(letter.Sender), Locale: locale, Body: w.body.fill(values), Code: code}
 	if channel == Email {
 		values["code"] = "" // a subject shows on locked screens
 		t.Subject = strings.TrimSpace(w.subject.fill(values))

@@ -21,9 +21,9 @@ func (v *Verification) attemptsLeft() int {
 // space is the number of codes that are equally likely.
 func (v *Verification) space() float64 { return v.Spec.Alphabet.space(v.Spec.Length) }
 
-// code returns the code in force. It fails when the ring lacks the key or the
-// secret is erased.
-func (v *Verification) code(r *Ring) (string, error) {
+// Code returns the code that a stored verification waits for. It fails when
+// the ring lacks the key or the secret is erased. No dialect may show it.
+func (r *Ring) Code(v *Verification) (string, error) {
 	if v.Spec.OwnCode {
 		plain, err := r.open(sealName("code", v.ID), v.Secret)
 		return string(plain), err

@@ -1,0 +1,144 @@
+package otp
+
+import (
+	"context"
+	"time"
+)
+
+// The limits of one verification's sends.
+const (
+	sendsPerVerification = 5
+	resendCooldown       = time.Minute
+)
+
+// ResendRequest asks for one more message of a pending verification.
+type ResendRequest struct {
+	Caller  Caller
+	Dialect string
+	Ref     Ref
+	Repeat  *Repeat
+}
+
+// act is a change of one verification that sends, ends or only looks.
+type act struct {
+	*target
+	ring    *Ring
+	message *Message
+	view    View
+}
+
+// perform carries out a change inside one step and tells the result.
+func (s *Service) perform(ctx context.Context, caller Caller, dialect string, ref Ref, repeat *Repeat,
+	change func(a *act, now time.Time, st *State) error) (*act, error) {
+	ring := s.Ring()
+	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring}
+	replay := repeat.check(ring, caller.Tenant)
+	done, err := s.begin(replay)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	load := a.keys()
+	load.Replays = replay.keys()
+	var refusal error
+	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		a.message = nil
+		if refusal = replay.seen(now, st); refusal != nil {
+			return nil
+		}
+		if refusal = a.find(now, st); refusal != nil {
+			return nil
+		}
+		if refusal = change(a, now, st); refusal != nil {
+			return nil
+		}
+		letter, err := a.v.letter(ring)
+		if err != nil {
+			return err
+		}
+		a.view = view(&a.v, letter.To)
+		replay.remember(now, st, func() []byte { return repeat.Answer(a.view, 0) })
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return a, refusal
+}
+
+// Resend sends the code of a pending verification again: the same code, or a
+// new one when the profile says so; expiry and tries stay as they are.
+//
+// Errors: as [Service.Start], and Ended when the verification is not pending.
+func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
+	messageID, err := s.newID()
+	if err != nil {
+		return View{}, err
+	}
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, func(a *act, now time.Time, st *State) error {
+		return a.resend(now, st, Message{ID: messageID, Owner: s.o.Server})
+	})
+	if err != nil {
+		return View{}, err
+	}
+	s.o.Courier.Accept(Dispatch{*a.message, a.v})
+	return a.view, nil
+}
+
+func (a *act) resend(now time.Time, st *State, m Message) error {
+	if a.v.Status != Pending {
+		return &Error{Kind: Ended, Message: "the verification is " + a.v.Status.String()}
+	}
+	rule, wait := "", time.Duration(0)
+	if w := a.v.LastSent.Add(resendCooldown).Sub(now); w > 0 {
+		rule, wait = RuleCooldown, w
+	}
+	if a.v.Sends >= sendsPerVerification {
+		rule, wait = RuleSends, a.v.Expires.Sub(now)
+	}
+	if r, w := a.dest.MaySend(now); w > wait {
+		rule, wait = r, w
+	}
+	if w := a.dest.MayGuess(now); w > wait {
+		rule, wait = RuleLedger, w
+	}
+	if wait > 0 {
+		st.Journal(refusal(now, a.v.Tenant, a.dialect, a.caller.Identity, rule, a.dest.Key))
+		return throttled(rule, wait)
+	}
+	if a.v.Spec.FreshCode && !a.v.Spec.OwnCode {
+		a.v.Generation++
+	}
+	a.v.Sends, a.v.LastSent = a.v.Sends+1, now
+	a.dest = a.dest.sent(now)
+	e := a.v.event(EventResent, now, a.caller.Identity, "")
+	m.Tenant, m.Verification, m.Kind, m.Channel = a.v.Tenant, a.v.ID, CodeMessage, a.v.Spec.Channel
+	m = m.born(&a.v, now)
+	a.message = &m
+	st.Messages.Put(m.ID, m)
+	a.save(st, e)
+	return nil
+}
+
+// CancelRequest asks that a verification be taken back.
+type CancelRequest struct {
+	Caller  Caller
+	Dialect string
+	Ref     Ref
+	Repeat  *Repeat
+}
+
+// Cancel takes a pending verification back; one that has ended stays as it is.
+// Errors: NotFound, InProgress, KeyReused, Unavailable, Internal.
+func (s *Service) Cancel(ctx context.Context, req CancelRequest) (View, error) {
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, func(a *act, now time.Time, st *State) error {
+		if a.v.Status == Pending {
+			a.conclude(st, Canceled, EventCanceled, now, a.caller.Identity)
+		}
+		return nil
+	})
+	if err != nil {
+		return View{}, err
+	}
+	return a.view, nil
+}
