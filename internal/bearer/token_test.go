@@ -17,6 +17,8 @@ import (
 )
 
 // keyPair makes one key for all tests: it is the slowest thing here.
+//
+//nolint:gochecknoglobals // Made once, never changed.
 var keyPair = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -25,6 +27,9 @@ var keyPair = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
+// moment is when the tests happen.
+//
+//nolint:gochecknoglobals // Never changed.
 var moment = time.Unix(1_700_000_000, 0).UTC()
 
 // ring is a set of keys.
@@ -120,8 +125,10 @@ func TestForeignTokensAreInvalid(t *testing.T) {
 		return token
 	}
 	claims := func(change string, value any) map[string]any {
-		m := map[string]any{"iss": "aldaba", "aud": "aldaba", "sub": "c", "tenant": "t", "jti": "1",
-			"iat": moment.Unix(), "nbf": moment.Unix(), "exp": moment.Unix() + 60}
+		m := map[string]any{
+			"iss": "aldaba", "aud": "aldaba", "sub": "c", "tenant": "t", "jti": "1",
+			"iat": moment.Unix(), "nbf": moment.Unix(), "exp": moment.Unix() + 60,
+		}
 		m[change] = value
 		if value == nil {
 			delete(m, change)

@@ -162,7 +162,8 @@ func (s *scanner) next(end byte) (bool, error) {
 // value reads one value that stands inside depth objects and arrays.
 func (s *scanner) value(depth int) (Value, error) {
 	start := s.at
-	kind, err := Absent, error(nil)
+	var kind Kind
+	var err error
 	switch c := s.peek(); c {
 	case '"':
 		return s.string()
