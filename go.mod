@@ -3,6 +3,7 @@ module github.com/aldaba-otp/aldaba
 go 1.26.0
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/nyaruka/phonenumbers v1.8.1
 	golang.org/x/crypto v0.58.0
 	golang.org/x/net v0.60.0

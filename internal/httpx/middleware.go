@@ -1,0 +1,273 @@
+package httpx
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Middleware stands around a handler.
+type Middleware func(next http.Handler) http.Handler
+
+// Chain puts the middlewares around the handler, the first one outermost.
+func Chain(h http.Handler, around ...Middleware) http.Handler {
+	for _, m := range slices.Backward(around) {
+		h = m(h)
+	}
+	return h
+}
+
+// Options are what [Standard] needs. The zero Options are usable.
+type Options struct {
+	// Log takes the access log and the panics; nil is slog.Default.
+	Log *slog.Logger
+	// Now is the clock of the access log; nil is time.Now.
+	Now func() time.Time
+	// NewID makes request ids; nil makes random UUIDs.
+	NewID func() string
+	// Deadline is how long a handler may take; 0 is 10 s.
+	Deadline time.Duration
+	// Refuse answers when a handler panicked; nil writes a problem. The Refuse
+	// of a Mux answers in the words of the route.
+	Refuse Refuse
+}
+
+// Standard is the chain of every listener: request id, safe headers, access
+// log, recovery and deadline, in that order.
+func Standard(o Options) Middleware {
+	return func(next http.Handler) http.Handler {
+		return Chain(next, WithRequestID(o.NewID), WithSafeHeaders(),
+			WithAccessLog(o.Log, o.Now), WithRecovery(o.Log, o.Refuse), WithDeadline(o.Deadline))
+	}
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// RequestID returns the id that WithRequestID gave the request.
+func RequestID(r *http.Request) string { return r.Header.Get(requestIDHeader) }
+
+// WithRequestID gives every request an id, in the X-Request-Id header of both
+// the request and the answer. The client's own is kept when it is one word of
+// 8 to 64 letters, digits, dots, underscores and dashes; anything else could
+// forge log lines. A nil newID makes random UUIDs.
+func WithRequestID(newID func() string) Middleware {
+	if newID == nil {
+		newID = randomUUID
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			given := r.Header[requestIDHeader]
+			if len(given) != 1 || !soundID(given[0]) {
+				r.Header.Set(requestIDHeader, newID())
+			}
+			w.Header().Set(requestIDHeader, RequestID(r))
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func soundID(id string) bool {
+	for _, c := range []byte(id) {
+		if !alphanumeric(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(id) >= 8 && len(id) <= 64
+}
+
+func randomUUID() string {
+	var u [16]byte
+	_, _ = rand.Read(u[:]) // never fails, says its documentation
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	h := hex.EncodeToString(u[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// WithSafeHeaders makes every answer uncacheable, its type final and its
+// address unknown to other sites.
+func WithSafeHeaders() Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Cache-Control", "no-store")
+			h.Set("X-Content-Type-Options", "nosniff")
+			h.Set("Referrer-Policy", "no-referrer")
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// WithDeadline gives the context of the handler a deadline; 0 or less is 10 s.
+func WithDeadline(limit time.Duration) Middleware {
+	if limit <= 0 {
+		limit = 10 * time.Second
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			defer cancel()
+			inner := r.WithContext(ctx)
+			defer func() { r.Pattern = inner.Pattern }()
+			next.ServeHTTP(w, inner)
+		})
+	}
+}
+
+// WithAccessLog writes one line for each request: method, route, status,
+// duration, bytes, request id and remote address, and nothing else of it. A nil
+// log is slog.Default, a nil clock is time.Now.
+func WithAccessLog(log *slog.Logger, now func() time.Time) Middleware {
+	if log == nil {
+		log = slog.Default()
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			start, seen := now(), record(w)
+			defer func() {
+				log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+					slog.String("method", knownMethod(r.Method)),
+					slog.String("route", RouteOf(r)),
+					slog.Int("status", seen.finalStatus()),
+					slog.Duration("duration", now().Sub(start)),
+					slog.Int64("bytes", seen.bytes),
+					slog.String("request_id", RequestID(r)),
+					slog.String("remote_ip", remoteIP(r)))
+			}()
+			next.ServeHTTP(seen, r)
+		})
+	}
+}
+
+// knownMethod keeps what a client may put in place of a method out of the log.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	}
+	return "OTHER"
+}
+
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// WithRecovery turns a panic into a log line and, when nothing was written yet,
+// a refusal with status 500. The line has the type of what was thrown and the
+// places, but no values: those may be the caller's. A nil log is slog.Default,
+// a nil refuse writes a problem.
+func WithRecovery(log *slog.Logger, refuse Refuse) Middleware {
+	if log == nil {
+		log = slog.Default()
+	}
+	if refuse == nil {
+		refuse = RefuseWithProblem
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen := record(w)
+			defer func() {
+				thrown := recover()
+				if thrown == nil {
+					return
+				}
+				if thrown == http.ErrAbortHandler { //nolint:errorlint // net/http throws this very value.
+					panic(thrown) // the server's own way to cut a connection
+				}
+				log.LogAttrs(r.Context(), slog.LevelError, "panic in a handler",
+					slog.String("thrown", describe(thrown)), slog.Any("stack", stack()),
+					slog.String("route", RouteOf(r)), slog.String("request_id", RequestID(r)))
+				if seen.status == 0 {
+					refuse(seen, r, Refusal{Status: http.StatusInternalServerError})
+				}
+			}()
+			next.ServeHTTP(seen, r)
+		})
+	}
+}
+
+// describe gives a runtime error in words, for those hold types and indices
+// only, and of anything else the type.
+func describe(thrown any) string {
+	if err, ok := thrown.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", thrown)
+}
+
+// stack names the places that led to a panic. The text of debug.Stack has the
+// arguments of the calls as well, and a small number among them may be a code.
+func stack() []string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	var places []string
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			places = append(places, fmt.Sprintf("%s %s:%d", f.Function, path.Base(f.File), f.Line))
+		}
+		if !more {
+			return places
+		}
+	}
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int // 0 as long as nothing was written
+	bytes  int64
+}
+
+// record returns the recorder that stands around w already, or a new one.
+func record(w http.ResponseWriter) *recorder {
+	if seen, ok := w.(*recorder); ok {
+		return seen
+	}
+	return &recorder{ResponseWriter: w}
+}
+
+// WriteHeader remembers the first final status.
+func (s *recorder) WriteHeader(status int) {
+	if s.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		s.status = status
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts.
+func (s *recorder) Write(p []byte) (int, error) {
+	if s.status == 0 {
+		s.status = http.StatusOK
+	}
+	n, err := s.ResponseWriter.Write(p)
+	s.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// finalStatus is what the server sends: 200 when the handler wrote nothing.
+func (s *recorder) finalStatus() int {
+	if s.status == 0 {
+		return http.StatusOK
+	}
+	return s.status
+}
