@@ -248,8 +248,8 @@ func (r *Records) Run(step Step) (err error) {
 
 // panicked keeps the place of a defect for the operator's log.
 func panicked(p any) error {
-	if p == any(errNotLoaded) {
-		return fmt.Errorf("%w\n%s", errNotLoaded, debug.Stack())
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("otp: a decision panicked: %w\n%s", err, debug.Stack())
 	}
 	return fmt.Errorf("otp: a decision panicked: %v\n%s", p, debug.Stack())
 }

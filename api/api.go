@@ -1,0 +1,112 @@
+// Package api is the gallery of dialects: the HTTP languages in which
+// applications ask for verifications. Here stands what all of them share: what
+// a dialect is, what it is given, the size of a body, and access tokens.
+//
+// A dialect reads a request of its language, asks the core, and writes the
+// answer in the vendor's words. It holds no rule of its own, and sees no
+// store, no carrier and no other dialect.
+package api
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/internal/bearer"
+	"github.com/aldaba-otp/aldaba/internal/httpx"
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// BodyLimit is the most bytes that any request may carry.
+const BodyLimit = 16 << 10
+
+// Dialect is one language, ready to be mounted at the root of a listener.
+type Dialect struct {
+	Name   string // of its folder
+	Routes []httpx.Route
+	// Sample is a curl command against the demo tenants that starts a
+	// verification, with $BASE for the address of the server.
+	Sample string
+}
+
+// Host is what a dialect is given.
+type Host struct {
+	Service *otp.Service
+	tokens  *bearer.Verifier
+}
+
+// NewHost returns the host of dialects over a service.
+func NewHost(s *otp.Service) Host {
+	return Host{Service: s, tokens: bearer.NewVerifier(ringKeys{s}, s.Now)}
+}
+
+// ringKeys reads the signing keys from the ring in force.
+type ringKeys struct{ s *otp.Service }
+
+func (k ringKeys) SigningKey() (string, *rsa.PrivateKey) { return k.s.Ring().SigningKey(k.s.Now()) }
+
+func (k ringKeys) VerificationKey(id string) (*rsa.PublicKey, bool) {
+	return k.s.Ring().VerificationKey(id)
+}
+
+// TokenLife is how long an access token is good for (ruling R13).
+const TokenLife = time.Hour
+
+// TokenEndpoint returns the OAuth 2.0 token endpoint for the client
+// credentials of all tenants, answering in a vendor's form (RFC 6749 section
+// 4.4, ruling R13).
+func (h Host) TokenEndpoint(form bearer.Form) http.HandlerFunc {
+	e := &bearer.Endpoint{Authenticate: h.client, Keys: ringKeys{h.Service}, Now: h.Service.Now, TTL: TokenLife, Form: form}
+	return e.ServeHTTP
+}
+
+// client asks the core for the owner of client credentials.
+func (h Host) client(ctx context.Context, id, secret string) (bearer.Client, error) {
+	caller, err := h.Service.Authenticate(ctx, otp.OAuth2, id, secret)
+	switch e := otp.AsError(err); {
+	case err == nil:
+		return bearer.Client{ID: id, Tenant: caller.Tenant, Scopes: caller.Scopes}, nil
+	case e.Kind == otp.Unauthenticated:
+		return bearer.Client{}, bearer.ErrInvalidClient
+	case e.Kind == otp.Throttled:
+		return bearer.Client{}, &bearer.Busy{RetryAfter: e.RetryAfter}
+	}
+	return bearer.Client{}, err
+}
+
+// TokenCaller returns the caller behind the request's access token and what
+// the token says. A token of a client that was taken out of the configuration
+// is void. Errors: an [otp.Error] of kind Unauthenticated.
+func (h Host) TokenCaller(r *http.Request) (otp.Caller, bearer.Claims, error) {
+	text, ok := httpx.BearerToken(r)
+	if !ok {
+		return otp.Caller{}, bearer.Claims{}, &otp.Error{Kind: otp.Unauthenticated, Message: "no access token"}
+	}
+	claims, err := h.tokens.Verify(text)
+	if err != nil {
+		return otp.Caller{}, claims, &otp.Error{Kind: otp.Unauthenticated, Message: "the access token is not valid", Cause: err}
+	}
+	caller, err := h.Service.Vouch(otp.OAuth2, claims.Subject)
+	if err == nil && caller.Tenant != claims.Tenant {
+		err = &otp.Error{Kind: otp.Unauthenticated, Message: "the access token is of another tenant"}
+	}
+	return caller, claims, err
+}
+
+// ReadBody reads a request's body of up to [BodyLimit] bytes. Instead of an
+// error it returns the status that the dialect must refuse with: 413, 415, or
+// 400 for a body that broke off; 0 is success.
+func ReadBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+	body, err := httpx.ReadBody(w, r, BodyLimit)
+	switch {
+	case err == nil:
+		return body, 0
+	case errors.Is(err, httpx.ErrTooLarge):
+		return nil, http.StatusRequestEntityTooLarge
+	case errors.Is(err, httpx.ErrUnsupportedEncoding):
+		return nil, http.StatusUnsupportedMediaType
+	}
+	return nil, http.StatusBadRequest
+}

@@ -1,0 +1,269 @@
+package apitest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/memory"
+)
+
+const number = "+18091234567"
+
+// tries is what every dialect documents when nobody says otherwise.
+const tries = 5
+
+// Run plays the whole story.
+func Run(t *testing.T, construct Constructor, speaker Speaker) {
+	t.Helper()
+	facts := []struct {
+		name string
+		fact func(*testing.T, *Scene)
+	}{
+		{"the right code is accepted", rightCode},
+		{"the right code is accepted once", onceOnly},
+		{"a wrong code costs a try and no more", wrongThenRight},
+		{"the last try ends it", tooMany},
+		{"a used code stays used after its life", usedForEver},
+		{"an expired code is refused", expired},
+		{"a canceled one is refused", canceled},
+		{"an unknown one is unknown", unknown},
+		{"another tenant's is unknown", foreign},
+		{"the sixth message in ten minutes is refused", throttledSends},
+		{"a full guess ledger refuses the right code too", fullLedger},
+		{"no credentials and wrong ones are refused", credentials},
+		{"bad requests change nothing", badRequests},
+		{"a peek consumes no right code and counts a wrong one", peeking},
+		{"without its store it approves nothing", storeDown},
+		{"of 64 right codes at once one is accepted", raceRight},
+		{"of 64 wrong codes at once each try is used once", raceWrong},
+		{"no answer holds a code or a full address", nothingLeaks},
+	}
+	for _, f := range facts {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			f.fact(t, NewScene(t, otptest.Options{}, construct, speaker))
+		})
+	}
+	t.Run("without a route it cannot be sent", func(t *testing.T) {
+		t.Parallel()
+		s := NewScene(t, otptest.Options{NoInbox: true}, construct, speaker)
+		s.expect("a start without a route", s.say(Start, Words{To: number}), speaker.Kind(Start, otp.Undeliverable))
+	})
+}
+
+func rightCode(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+	if v := s.newest(); v.Status != otp.Approved {
+		s.tb.Errorf("the verification is %s", v.Status)
+	}
+}
+
+func onceOnly(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.check(id, code)
+	s.expect("the right code again", s.check(id, code), s.speaker.Outcome(otp.OutcomeUsed, 0))
+	s.expect("a wrong code after it", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeUsed, 0))
+}
+
+func wrongThenRight(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.expect("a wrong code", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeWrong, tries-1))
+	if v := s.newest(); v.Attempts != 1 {
+		s.tb.Errorf("%d tries are spent", v.Attempts)
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-1))
+}
+
+func tooMany(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	for left := tries - 1; left >= 0; left-- {
+		s.expect("a wrong code", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeWrong, left))
+	}
+	s.expect("the right code after them", s.check(id, code), s.speaker.Outcome(otp.OutcomeExhausted, 0))
+	s.Clock.Advance(2 * time.Hour)
+	s.expect("the right code after its life", s.check(id, code), s.speaker.Outcome(otp.OutcomeExhausted, 0))
+}
+
+func usedForEver(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.check(id, code)
+	s.Clock.Advance(2 * time.Hour)
+	s.expect("the right code after its life", s.check(id, code), s.speaker.Outcome(otp.OutcomeUsed, 0))
+}
+
+func expired(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	life := s.newest().Expires.Sub(s.Clock.Now())
+	s.Clock.Advance(life)
+	s.expect("the right code at its expiry", s.check(id, code), s.speaker.Outcome(otp.OutcomeExpired, 0))
+
+	id, code = s.start("+18097654321")
+	s.Clock.Advance(s.newest().Expires.Sub(s.Clock.Now()) - time.Millisecond)
+	s.expect("the right code just before", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+func canceled(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	if slices.Contains(s.speaker.Lacks(), Cancel) {
+		caller := otp.Caller{Tenant: "acme", Identity: "test"}
+		_, err := s.Cancel(s.tb.Context(), otp.CancelRequest{Caller: caller, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: s.newest().ID}})
+		if err != nil {
+			s.tb.Fatalf("cancel: %v", err)
+		}
+	} else {
+		s.say(Cancel, Words{ID: id})
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeCanceled, 0))
+}
+
+func unknown(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	other := flip(id)
+	s.expect("another name", s.check(other, code), s.speaker.Kind(Check, otp.NotFound))
+	s.expect("its own name afterwards", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+// flip changes the last digit of a name, so that its form stays good.
+func flip(id string) string {
+	last := id[len(id)-1]
+	if last == '1' {
+		return id[:len(id)-1] + "2"
+	}
+	return id[:len(id)-1] + "1"
+}
+
+func foreign(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.expect("the right code from another tenant", s.say(Check, Words{As: Globex, ID: id, Code: code}), s.speaker.Kind(Check, otp.NotFound))
+	if v := s.newest(); v.Status != otp.Pending || v.Attempts != 0 {
+		s.tb.Errorf("it is %s with %d tries spent", v.Status, v.Attempts)
+	}
+	s.expect("the right code from its own", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+func throttledSends(_ *testing.T, s *Scene) {
+	for range 5 {
+		s.start(number)
+	}
+	s.expect("the sixth start", s.say(Start, Words{To: number}), s.speaker.Kind(Start, otp.Throttled))
+	if n := len(s.Courier.Dispatches()); n != 5 {
+		s.tb.Errorf("%d messages were sent", n)
+	}
+	s.Clock.Advance(10 * time.Minute)
+	s.start(number)
+}
+
+func fullLedger(t *testing.T, s *Scene) {
+	var id, code string
+	for _, wrong := range []int{tries, tries, tries, tries - 1, 1} { // 20 in all
+		id, code = s.start(number)
+		for range wrong {
+			s.check(id, otptest.WrongCode(code))
+		}
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeThrottled, 0))
+	if v := s.newest(); v.Status != otp.Pending || v.Attempts != 1 {
+		t.Errorf("it is %s with %d tries spent", v.Status, v.Attempts)
+	}
+	if err := s.Forgive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("the right code with an empty ledger", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-1))
+}
+
+func credentials(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	for _, who := range []Who{Nobody, Wrong} {
+		s.expect("a start", s.say(Start, Words{As: who, To: number}), s.speaker.Kind(Start, otp.Unauthenticated))
+		s.expect("a check", s.say(Check, Words{As: who, ID: id, Code: code}), s.speaker.Kind(Check, otp.Unauthenticated))
+	}
+	if n := len(s.Courier.Dispatches()); n != 1 {
+		s.tb.Errorf("%d messages were sent", n)
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+func badRequests(t *testing.T, s *Scene) {
+	id, code := s.start(number)
+	for _, bad := range s.speaker.Bad(id, code) {
+		got := s.ask(Check, bad.Request)
+		if got.Word != bad.Want {
+			t.Errorf("%s is answered %q (status %d), want %q", bad.Name, got.Word, got.Status, bad.Want)
+		}
+		if v := s.newest(); v.Status != otp.Pending || v.Attempts != 0 {
+			t.Fatalf("after %s it is %s with %d tries spent", bad.Name, v.Status, v.Attempts)
+		}
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+func peeking(t *testing.T, s *Scene) {
+	if slices.Contains(s.speaker.Lacks(), Peek) {
+		t.Skip("the language cannot peek")
+	}
+	id, code := s.start(number)
+	s.expect("a peek at the right code", s.say(Peek, Words{ID: id, Code: code}), s.speaker.Outcome(otp.OutcomeApproved, tries))
+	s.expect("a peek at a wrong code", s.say(Peek, Words{ID: id, Code: otptest.WrongCode(code)}), s.speaker.Outcome(otp.OutcomeWrong, tries-1))
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-1))
+	s.expect("a peek afterwards", s.say(Peek, Words{ID: id, Code: code}), s.speaker.Outcome(otp.OutcomeUsed, 0))
+}
+
+func storeDown(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.Engine.FailWith(memory.Trouble{Begin: &store.Failure{Class: store.Down, Cause: fmt.Errorf("no connection")}})
+	s.expect("a start", s.say(Start, Words{To: number}), s.speaker.Kind(Start, otp.Unavailable))
+	s.expect("the right code", s.check(id, code), s.speaker.Kind(Check, otp.Unavailable))
+	s.Engine.FailWith(memory.Trouble{})
+	s.expect("the right code when it is back", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+// race gives 64 codes at once and counts the answers by their words.
+func (s *Scene) race(id, code string) map[string]int {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	words := map[string]int{}
+	for range 64 {
+		all.Go(func() {
+			heard := s.check(id, code)
+			mu.Lock()
+			defer mu.Unlock()
+			words[heard.Word]++
+		})
+	}
+	all.Wait()
+	return words
+}
+
+func raceRight(t *testing.T, s *Scene) {
+	id, code := s.start(number)
+	words := s.race(id, code)
+	if n := words[s.speaker.Outcome(otp.OutcomeApproved, tries)]; n != 1 {
+		t.Errorf("%d were accepted: %v", n, words)
+	}
+}
+
+func raceWrong(t *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.race(id, otptest.WrongCode(code))
+	if v := s.newest(); v.Attempts != tries || v.Status != otp.Exhausted {
+		t.Errorf("%d tries were spent and it is %s", v.Attempts, v.Status)
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeExhausted, 0))
+}
+
+func nothingLeaks(t *testing.T, s *Scene) {
+	r := s.speaker.Say(Start, Words{To: number})
+	rec := record(s, r)
+	code := s.Courier.Last(t).Code
+	if strings.Contains(rec, code) {
+		t.Errorf("the answer to a start holds the code: %s", rec)
+	}
+}
