@@ -102,14 +102,18 @@ func pair(w *store.Writer) error {
 	}}); err != nil {
 		return err
 	}
-	return w.Do(ctx, otp.Step{Load: otp.Keys{Verifications: []otp.ID{v.ID}}, Decide: func(now time.Time, s *otp.State) error {
-		got, _ := s.Verifications.Get(v.ID)
-		d, _ := s.Destinations.Get(got.Destination)
-		got.Status, got.Ended = otp.Approved, now
+	return w.Do(ctx, approveStep(v.ID))
+}
+
+func approveStep(id otp.ID) otp.Step {
+	return otp.Step{Load: otp.Keys{Verifications: []otp.ID{id}}, Decide: func(now time.Time, s *otp.State) error {
+		v, _ := s.Verifications.Get(id)
+		d, _ := s.Destinations.Get(v.Destination)
+		v.Status, v.Ended = otp.Approved, now
 		d.Live, d.ApprovedAt, d.Touched = nil, now, now
-		s.Verifications.Put(got.ID, got)
+		s.Verifications.Put(v.ID, v)
 		s.Destinations.Put(d.Key, d)
-		s.Journal(event(&got, 10, now, otp.EventApproved))
+		s.Journal(event(&v, 10, now, otp.EventApproved))
 		return nil
-	}})
+	}}
 }

@@ -36,6 +36,9 @@ func dial(path string, cache int, reader bool) (*conn, error) {
 	raw.Limit(sqlite.LimitLength, maxRecord)
 	if err := c.setUp(cache, reader); err != nil {
 		_ = raw.Close() // the first error says more
+		if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultNotADB {
+			return nil, fmt.Errorf("%w: %w", ErrForeign, err)
+		}
 		return nil, err
 	}
 	return c, nil
@@ -54,9 +57,6 @@ func (c *conn) setUp(cache int, reader bool) error {
 	}
 	for _, p := range pragmas {
 		if err := c.run("PRAGMA " + p); err != nil {
-			if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultNotADB {
-				return ErrForeign
-			}
 			return err
 		}
 	}
