@@ -1,0 +1,161 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// Verifications implements [otp.Reads].
+func (e *Engine) Verifications(ctx context.Context, ids ...otp.ID) ([]otp.Verification, error) {
+	if err := e.readable(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var found []otp.Verification
+	for _, id := range ids {
+		if v, ok := e.verifications[id]; ok {
+			found = append(found, cloneVerification(v))
+		}
+	}
+	return found, nil
+}
+
+// Destination implements [otp.Reads].
+func (e *Engine) Destination(ctx context.Context, key otp.Key) (otp.Destination, bool, error) {
+	if err := e.readable(ctx); err != nil {
+		return otp.Destination{}, false, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	d, ok := e.destinations[key]
+	return cloneDestination(d), ok, nil
+}
+
+// Contact implements [otp.Reads].
+func (e *Engine) Contact(ctx context.Context, key otp.Key) (otp.Contact, bool, error) {
+	if err := e.readable(ctx); err != nil {
+		return otp.Contact{}, false, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	c, ok := e.contacts[key]
+	return cloneContact(c), ok, nil
+}
+
+// Events implements [otp.Reads].
+func (e *Engine) Events(ctx context.Context, id otp.ID) ([]otp.Event, error) {
+	if err := e.readable(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return slices.Clone(e.events[id]), nil
+}
+
+// ScanVerifications implements [otp.Scans].
+func (e *Engine) ScanVerifications(ctx context.Context, after, before otp.ID, limit int) ([]otp.Verification, error) {
+	within := func(id otp.ID, _ otp.Verification) bool { return compare(id, after) > 0 && compare(id, before) < 0 }
+	return scan(ctx, e, e.verifications, within, cloneVerification, limit)
+}
+
+// ScanDestinations implements [otp.Scans].
+func (e *Engine) ScanDestinations(ctx context.Context, after otp.Key, limit int) ([]otp.Destination, error) {
+	within := func(key otp.Key, _ otp.Destination) bool { return compare(key, after) > 0 }
+	return scan(ctx, e, e.destinations, within, cloneDestination, limit)
+}
+
+// ScanContacts implements [otp.Scans].
+func (e *Engine) ScanContacts(ctx context.Context, tenant string, after otp.Key, limit int) ([]otp.Contact, error) {
+	within := func(key otp.Key, c otp.Contact) bool { return c.Tenant == tenant && compare(key, after) > 0 }
+	return scan(ctx, e, e.contacts, within, cloneContact, limit)
+}
+
+// ScanReplays implements [otp.Scans].
+func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) ([]otp.Key, error) {
+	within := func(_ otp.Key, r otp.Replay) bool { return r.Expires.Before(t) }
+	found, err := scan(ctx, e, e.replays, within, same, limit)
+	var keys []otp.Key
+	for _, r := range found {
+		keys = append(keys, r.Key)
+	}
+	return keys, err
+}
+
+// Orphans implements [otp.Scans].
+func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) ([]otp.Message, error) {
+	within := func(_ otp.ID, m otp.Message) bool { return m.Owner != self && !e.alive(m.Owner) }
+	return scan(ctx, e, e.messages, within, cloneMessage, limit)
+}
+
+// scan walks over a map in the order of its keys.
+func scan[K otp.Key | otp.ID, V any](ctx context.Context, e *Engine, m map[K]V, within func(K, V) bool, clone func(V) V, limit int) ([]V, error) {
+	if err := e.readable(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var found []V
+	for _, key := range sorted(m) {
+		if len(found) >= limit {
+			break
+		}
+		if within(key, m[key]) {
+			found = append(found, clone(m[key]))
+		}
+	}
+	return found, nil
+}
+
+func compare(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
+
+// The clones cut every tie between what a caller holds and what the engine
+// keeps, and give times the precision that every engine has.
+
+func same[V any](v V) V { return v }
+
+func utc(t time.Time) time.Time { return store.FromMicros(store.Micros(t)) }
+
+// bare copies a value; an empty one is nil, as engines do not tell them apart.
+func bare(b []byte) []byte { return append([]byte(nil), b...) }
+
+func cloneReplay(r otp.Replay) otp.Replay {
+	r.Answer, r.Expires = bare(r.Answer), utc(r.Expires)
+	return r
+}
+
+func cloneContact(c otp.Contact) otp.Contact {
+	c.Sealed = bare(c.Sealed)
+	return c
+}
+
+func cloneMessage(m otp.Message) otp.Message {
+	m.Created, m.Expires, m.NextAt = utc(m.Created), utc(m.Expires), utc(m.NextAt)
+	return m
+}
+
+func cloneVerification(v otp.Verification) otp.Verification {
+	v.LastSent, v.Expires, v.Ended, v.Secret = utc(v.LastSent), utc(v.Expires), utc(v.Ended), bare(v.Secret)
+	s := &v.Spec
+	s.Created, s.Context, s.Letter, s.Metadata = utc(s.Created), bare(s.Context), bare(s.Letter), bare(s.Metadata)
+	return v
+}
+
+func cloneDestination(d otp.Destination) otp.Destination {
+	d.ApprovedAt, d.Touched = utc(d.ApprovedAt), utc(d.Touched)
+	d.Live = append([]otp.Live(nil), d.Live...)
+	d.Sends = append([]time.Time(nil), d.Sends...)
+	for i, t := range d.Sends {
+		d.Sends[i] = utc(t)
+	}
+	d.Wrongs = append([]otp.Wrong(nil), d.Wrongs...)
+	for i, w := range d.Wrongs {
+		d.Wrongs[i].At = utc(w.At)
+	}
+	return d
+}

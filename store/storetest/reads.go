@@ -1,0 +1,247 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// readFacts are about what is read outside of steps.
+func (s *suite) readFacts() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"verifications come in the order asked, missing ones left out": s.asked,
+		"single records are found":                                     s.single,
+		"events come in order and the first of a number stays":         s.events,
+		"a scan of verifications keeps borders and limit":              s.scanVerifications,
+		"a scan of destinations keeps cursor and limit":                s.scanDestinations,
+		"a scan of contacts sees one tenant":                           s.scanContacts,
+		"a scan of replays sees only expired ones":                     s.scanReplays,
+		"documents have one version and a stale write is refused":      s.documents,
+		"of 16 writers of one version exactly one wins":                s.documentRace,
+		"a read with a context that is over ends":                      s.canceledRead,
+	}
+}
+
+func (s *suite) asked(t *testing.T) {
+	w, a, b, c := s.writer(t), fullVerification(), fullVerification(), fullVerification()
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		for _, v := range []otp.Verification{a, b, c} {
+			s.Verifications.Put(v.ID, v)
+		}
+	})
+	got, err := w.Verifications(context.Background(), c.ID, newID(), a.ID, b.ID, a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, []otp.Verification{c, a, b, a})
+}
+
+func (s *suite) single(t *testing.T) {
+	w, x, ctx := s.writer(t), fullSet(), context.Background()
+	do(t, w, otp.Keys{}, x.put)
+	d, ok, err := w.Destination(ctx, x.Destination.Key)
+	if !ok || err != nil {
+		t.Fatalf("destination: %v, %v", ok, err)
+	}
+	same(t, d, x.Destination)
+	c, ok, err := w.Contact(ctx, x.Contact.Key)
+	if !ok || err != nil {
+		t.Fatalf("contact: %v, %v", ok, err)
+	}
+	same(t, c, x.Contact)
+	if err := w.Ping(ctx); err != nil {
+		t.Fatalf("ping: %v", err)
+	}
+}
+
+func (s *suite) events(t *testing.T) {
+	w, id := s.writer(t), newID()
+	first, twice := fullEvent(id, 1), fullEvent(id, 1)
+	twice.Kind = otp.EventVoid
+	for _, list := range [][]otp.Event{{fullEvent(id, 10), first, twice}, {twice, fullEvent(id, 9)}, {fullEvent(newID(), 1)}} {
+		do(t, w, otp.Keys{}, func(s *otp.State) {
+			for _, e := range list {
+				s.Journal(e)
+			}
+		})
+	}
+	got, err := w.Events(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, []otp.Event{first, fullEvent(id, 9), fullEvent(id, 10)})
+}
+
+func (s *suite) scanVerifications(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	all := make([]otp.Verification, 6)
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		for i := range all {
+			all[i] = fullVerification()
+			s.Verifications.Put(all[i].ID, all[i])
+		}
+	})
+	slices.SortFunc(all, func(a, b otp.Verification) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	end := otp.FirstID(time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC))
+	for _, c := range []struct {
+		after, before otp.ID
+		limit         int
+		want          []otp.Verification
+	}{
+		{otp.ID{}, end, 100, all},
+		{otp.ID{}, end, 2, all[:2]},
+		{all[1].ID, end, 2, all[2:4]},
+		{all[1].ID, all[4].ID, 100, all[2:4]},
+		{all[5].ID, end, 100, nil},
+		{otp.ID{}, all[0].ID, 100, nil},
+	} {
+		got, err := w.ScanVerifications(ctx, c.after, c.before, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.want)
+	}
+}
+
+func (s *suite) scanDestinations(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	all := make([]otp.Destination, 5)
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		for i := range all {
+			all[i] = fullDestination()
+			s.Destinations.Put(all[i].Key, all[i])
+		}
+	})
+	slices.SortFunc(all, func(a, b otp.Destination) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	for _, c := range []struct {
+		after otp.Key
+		limit int
+		want  []otp.Destination
+	}{{otp.Key{}, 100, all}, {otp.Key{}, 2, all[:2]}, {all[1].Key, 2, all[2:4]}, {all[4].Key, 2, nil}} {
+		got, err := w.ScanDestinations(ctx, c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.want)
+	}
+}
+
+func (s *suite) scanContacts(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	all := make([]otp.Contact, 5)
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		for i := range all {
+			all[i] = fullContact()
+			s.Contacts.Put(all[i].Key, all[i])
+		}
+		other := fullContact()
+		other.Tenant = "acm"
+		s.Contacts.Put(other.Key, other)
+	})
+	slices.SortFunc(all, func(a, b otp.Contact) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	for _, c := range []struct {
+		tenant string
+		after  otp.Key
+		limit  int
+		want   []otp.Contact
+	}{{"acme", otp.Key{}, 100, all}, {"acme", all[0].Key, 2, all[1:3]}, {"acme", all[4].Key, 2, nil}, {"acmee", otp.Key{}, 9, nil}} {
+		got, err := w.ScanContacts(ctx, c.tenant, c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.want)
+	}
+}
+
+func (s *suite) scanReplays(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	all := make([]otp.Replay, 5)
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		for i := range all {
+			all[i] = fullReplay()
+			all[i].Expires = kept(moment(i))
+			s.Replays.Put(all[i].Key, all[i])
+		}
+	})
+	got, err := w.ScanReplays(ctx, moment(3), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []otp.Key
+	for _, r := range all {
+		if r.Expires.Before(moment(3)) {
+			want = append(want, r.Key)
+		}
+	}
+	order := func(a, b otp.Key) int { return bytes.Compare(a[:], b[:]) }
+	slices.SortFunc(got, order)
+	slices.SortFunc(want, order)
+	same(t, got, want)
+	if got, err := w.ScanReplays(ctx, moment(50), 2); len(got) != 2 || err != nil {
+		t.Fatalf("limit 2: %v, %v", got, err)
+	}
+}
+
+func (s *suite) documents(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	doc := func(name, body string) store.Document {
+		return store.Document{Kind: "tenant", Name: name, Body: []byte(body)}
+	}
+	write := func(read int64, docs ...store.Document) int64 {
+		t.Helper()
+		v, err := w.WriteDocuments(ctx, read, docs)
+		if err != nil || v <= read {
+			t.Fatalf("version %d after %d, error %v", v, read, err)
+		}
+		if now, err := w.DocumentsVersion(ctx); now != v || err != nil {
+			t.Fatalf("version %d, want %d, error %v", now, v, err)
+		}
+		return v
+	}
+	if v, err := w.DocumentsVersion(ctx); v != 0 || err != nil {
+		t.Fatalf("version %d, error %v", v, err)
+	}
+	first := write(0, doc("acme", "1"), doc("globex", "2"), store.Document{Kind: "provider", Name: "acme", Body: []byte("3")})
+	if _, err := w.WriteDocuments(ctx, 0, []store.Document{doc("acme", "lost")}); !errors.Is(err, store.ErrStale) {
+		t.Fatalf("a stale write: %v", err)
+	}
+	second := write(first, doc("acme", "4"), store.Document{Kind: "tenant", Name: "globex"}, store.Document{Kind: "tenant", Name: "unknown"})
+	docs, v, err := w.ReadDocuments(ctx)
+	if err != nil || v != second {
+		t.Fatalf("version %d, error %v", v, err)
+	}
+	slices.SortFunc(docs, func(a, b store.Document) int { return bytes.Compare([]byte(a.Kind), []byte(b.Kind)) })
+	same(t, docs, []store.Document{{Kind: "provider", Name: "acme", Body: []byte("3")}, doc("acme", "4")})
+}
+
+func (s *suite) documentRace(t *testing.T) {
+	servers := s.pair(t)
+	var wins atomic.Int64
+	crowd(t, servers, 16, func(i int, w *store.Writer) error {
+		_, err := w.WriteDocuments(context.Background(), 0, []store.Document{{Kind: "tenant", Name: "acme", Body: []byte{byte(i)}}})
+		switch {
+		case err == nil:
+			wins.Add(1)
+		case errors.Is(err, store.ErrStale):
+			return nil
+		}
+		return err
+	})
+	same(t, wins.Load(), int64(1))
+}
+
+func (s *suite) canceledRead(t *testing.T) {
+	w := s.writer(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := w.Verifications(ctx, newID()); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+}
