@@ -116,7 +116,7 @@ func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) (keys 
 	err = e.look(ctx, sqlScanReplays, func(r *row) error {
 		keys = append(keys, r.key())
 		return nil
-	}, int8Of(store.Micros(t)), int8Of(int64(limit)))
+	}, int8Of(store.Micros(t.Add(time.Microsecond-1))), int8Of(int64(limit))) // kept times have whole microseconds
 	return keys, err
 }
 
