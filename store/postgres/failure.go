@@ -39,6 +39,22 @@ func classify(err error) *store.Failure {
 	return &store.Failure{Class: class, Cause: fmt.Errorf("postgres: %w", err)}
 }
 
+// patience is how many batches merge their events after one met a number that
+// was taken: more than the writers' tries, so that it is among them.
+const patience = 32
+
+// refused tells what to do about a commit that the database answered with an
+// error.
+func (e *Engine) refused(err error) *store.Failure {
+	f := classify(err)
+	var p *pgconn.PgError
+	if errors.As(err, &p) && p.Code == "23505" && p.ConstraintName == "event_pkey" {
+		e.repeats.Store(patience)
+		f.Class = store.Again
+	}
+	return f
+}
+
 func classOf(e *pgconn.PgError) store.Class {
 	switch e.Code {
 	case "40P01", "40001", // deadlock, serialization

@@ -33,6 +33,8 @@ func TestFaults(t *testing.T) {
 		"two servers that start at once migrate once":                 migrateOnce,
 		"a server that does not wait for its disk is refused":         notDurable,
 		"a key that was only asked for leaves no row":                 noPlaceholderStays,
+		"an event whose number is taken costs no step":                eventRepeated,
+		"a swept destination of a verification is locked absent":      destinationSwept,
 		"generic plans read by index":                                 plansUseIndexes,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -361,5 +363,55 @@ func plansUseIndexes(t *testing.T, c *pgcluster.Cluster) {
 		WHERE relname IN ('verification', 'destination', 'message', 'event', 'handle', 'replay')`)
 	if scans > 0 {
 		t.Fatalf("%d rows were read outside of an index", scans)
+	}
+}
+
+func eventRepeated(t *testing.T, c *pgcluster.Cluster) {
+	w := writer(t, c.URL(t))
+	for i, detail := range []string{"first", "second", "third"} {
+		err := w.Do(t.Context(), otp.Step{Decide: func(now time.Time, s *otp.State) error {
+			s.Journal(otp.Event{Verification: otp.ID{1}, N: 7, At: now, Detail: detail})
+			s.Journal(otp.Event{Verification: otp.ID{1}, N: 10 + i, At: now, Detail: detail})
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := w.Events(t.Context(), otp.ID{1})
+	if err != nil || len(events) != 4 || events[0].Detail != "first" || events[3].Detail != "third" {
+		t.Fatal(events, err)
+	}
+}
+
+func destinationSwept(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	a, b := writer(t, url), writer(t, url)
+	v := otp.Verification{ID: otp.ID{1}, Destination: otp.Key{2}}
+	if err := a.Do(t.Context(), otp.Step{Decide: func(_ time.Time, s *otp.State) error {
+		s.Verifications.Put(v.ID, v)
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	const callers = 16
+	var done sync.WaitGroup
+	for i := range callers {
+		done.Go(func() {
+			w := []otp.Store{a, b}[i%2]
+			if err := w.Do(context.Background(), otp.Step{Load: otp.Keys{Verifications: []otp.ID{v.ID}}, Decide: func(now time.Time, s *otp.State) error {
+				d, _ := s.Destinations.Get(v.Destination)
+				d.Key, d.Sends = v.Destination, append(d.Sends, now)
+				s.Destinations.Put(d.Key, d)
+				return nil
+			}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	d, found, err := a.Destination(t.Context(), v.Destination)
+	if len(d.Sends) != callers || !found || err != nil {
+		t.Fatalf("%d of %d changes are there: %v", len(d.Sends), callers, err)
 	}
 }

@@ -42,14 +42,18 @@ type seen struct {
 var errMoved = errors.New("a record came or went while it was being locked")
 
 // Begin implements [store.Engine]. A connection that died while it was idle is
-// replaced once, so that a restart of the database costs no request.
+// replaced once, so that a restart of the database costs no request. A
+// verification whose destination was swept is rare, so only a second try locks
+// the absence of destinations that were not named themselves.
 func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	b, err := e.load(ctx, &keys)
-	if err != nil && !answered(err) && !errors.Is(err, errMoved) && ctx.Err() == nil {
-		e.write.Reset()
-		b, err = e.load(ctx, &keys)
+	b, err := e.load(ctx, &keys, false)
+	if err != nil && !answered(err) && ctx.Err() == nil {
+		if !errors.Is(err, errMoved) {
+			e.write.Reset()
+		}
+		b, err = e.load(ctx, &keys, true)
 	}
 	if err != nil {
 		return nil, classify(err)
@@ -57,7 +61,9 @@ func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) 
 	return b, nil
 }
 
-func (e *Engine) load(ctx context.Context, keys *otp.Keys) (*batch, error) {
+// load is one try. With all set it reserves every destination, not only the
+// named ones.
+func (e *Engine) load(ctx context.Context, keys *otp.Keys, all bool) (*batch, error) {
 	conn, wire, err := acquire(ctx, e.write)
 	if err != nil {
 		return nil, err
@@ -68,7 +74,7 @@ func (e *Engine) load(ctx context.Context, keys *otp.Keys) (*batch, error) {
 	var p pipeline
 	p.add(sqlBegin, nil)
 	b.lockNames(&p, keys)
-	b.lockDestinations(&p, keys)
+	b.lockDestinations(&p, keys, all)
 	b.lockRest(&p, keys)
 	p.add(sqlClock, b.readClock)
 	if _, err = p.run(ctx, wire); err == nil {
@@ -97,14 +103,17 @@ func (b *batch) lockNames(p *pipeline, keys *otp.Keys) {
 
 // lockDestinations queues the named destinations and those of the named or
 // pointed-to verifications.
-func (b *batch) lockDestinations(p *pipeline, keys *otp.Keys) {
-	if len(keys.Verifications)+len(keys.Handles) > 0 {
-		d, v, h := uuids(keys.Destinations), uuids(keys.Verifications), uuids(keys.Handles)
+func (b *batch) lockDestinations(p *pipeline, keys *otp.Keys, all bool) {
+	pointed := len(keys.Verifications)+len(keys.Handles) > 0
+	d, v, h := uuids(keys.Destinations), uuids(keys.Verifications), uuids(keys.Handles)
+	if pointed && all {
 		p.add(sqlReserveDestinations, nil, d, v, h)
+	} else if len(keys.Destinations) > 0 {
+		p.add(sqlReserveNamed, nil, d)
+	}
+	if pointed {
 		p.add(sqlLoadDestinations, b.loadDestination, d, v, h)
 	} else if len(keys.Destinations) > 0 {
-		d := uuids(keys.Destinations)
-		p.add(sqlReserveNamed, nil, d)
 		p.add(sqlLoadNamed, b.loadDestination, d)
 	}
 }

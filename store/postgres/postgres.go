@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,6 +59,8 @@ type Options struct {
 type Engine struct {
 	write *pgxpool.Pool
 	read  *pgxpool.Pool
+
+	repeats atomic.Int64 // batches that still merge their events, see refused
 
 	mu    sync.Mutex // guards marks
 	marks []mark     // those that no batch holds

@@ -75,7 +75,7 @@ func (b *batch) Commit(ctx context.Context) error {
 		return &store.Failure{Class: store.Down, Cause: fmt.Errorf("postgres: commit was answered by %q", tag.String())}
 	case answered(err):
 		b.Discard()
-		return classify(err)
+		return b.engine.refused(err)
 	}
 	return b.lost(err)
 }
@@ -174,15 +174,21 @@ func (b *batch) saveNames(p *pipeline) {
 }
 
 func (b *batch) saveDestinations(p *pipeline) {
-	cols := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
+	added := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
+	changed := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
 	gone := table(&b.records.Destinations, b.holes.destinations, func(c otp.Change[otp.Key, otp.Destination]) {
+		cols := added
+		if b.seen.destinations[c.Key] { // as a record or a placeholder
+			cols = changed
+		}
 		cols[0].blob(c.Key[:])
 		cols[1].blob(store.PackDestination(c.Value))
 		cols[2].text(c.Value.Tenant)
 		cols[3].number(store.Micros(c.Value.Touched))
 		cols[4].text(liveList(c.Value.Live))
 	})
-	queue(p, sqlSaveDestinations, cols, sqlDropDestinations, gone)
+	queue(p, sqlSaveDestinations, changed, sqlDropDestinations, gone)
+	queue[otp.Key](p, sqlAddDestinations, added, "", nil)
 }
 
 // liveList returns the ids in PostgreSQL's text form of an array.
@@ -216,10 +222,8 @@ func (b *batch) saveVerifications(p *pipeline) {
 		added[11].blob(v.Secret)
 		added[12].blob(store.PackSpec(&v.Spec))
 	})
-	queue(p, sqlAddVerifications, added, sqlDropVerifications, gone)
-	if !changed.empty() {
-		p.add(sqlSaveVerifications, nil, changed.arguments()...)
-	}
+	queue(p, sqlSaveVerifications, changed, sqlDropVerifications, gone)
+	queue[otp.ID](p, sqlAddVerifications, added, "", nil)
 }
 
 // saveState writes the eight numbers of a verification that change.
@@ -235,9 +239,13 @@ func saveState(cols columns, v *otp.Verification) {
 }
 
 func (b *batch) saveMessages(p *pipeline) {
-	cols := newColumns(oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidBytea, oidBytea)
+	types := []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidBytea, oidBytea}
+	added, changed := newColumns(types...), newColumns(types...)
 	gone := table(&b.records.Messages, nil, func(c otp.Change[otp.ID, otp.Message]) {
-		m := c.Value
+		m, cols := c.Value, added
+		if c.Stored {
+			cols = changed
+		}
 		cols[0].blob(c.Key[:])
 		cols[1].blob(m.Verification[:])
 		cols[2].blob(m.Owner[:])
@@ -251,7 +259,8 @@ func (b *batch) saveMessages(p *pipeline) {
 		cols[10].text(m.Tenant)
 		cols[11].text(string(m.Channel))
 	})
-	queue(p, sqlSaveMessages, cols, sqlDropMessages, gone)
+	queue(p, sqlSaveMessages, changed, sqlDropMessages, gone)
+	queue[otp.ID](p, sqlAddMessages, added, "", nil)
 }
 
 func (b *batch) addEvents(p *pipeline) {
@@ -270,5 +279,10 @@ func (b *batch) addEvents(p *pipeline) {
 		cols[6].text(e.Actor)
 		cols[7].text(e.Detail)
 	}
-	p.add(sqlAddEvents, nil, cols.arguments()...)
+	sql := sqlAddEvents
+	if b.engine.repeats.Load() > 0 {
+		b.engine.repeats.Add(-1)
+		sql = sqlMergeEvents
+	}
+	p.add(sql, nil, cols.arguments()...)
 }
