@@ -97,7 +97,7 @@ func (b *batch) lost(err error) error {
 	}
 }
 
-// change is one changed record in the order of keys, which is that of locks.
+// changes returns what changed in the order of keys, which is that of locks.
 func changes[K otp.Key | otp.ID, V any](t *otp.Table[K, V]) []otp.Change[K, V] {
 	list := slices.Collect(t.Changed())
 	slices.SortFunc(list, func(a, b otp.Change[K, V]) int {

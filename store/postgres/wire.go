@@ -12,8 +12,7 @@ import (
 )
 
 // Arguments and rows are written and read in PostgreSQL's binary form here and
-// not through reflection: a batch binds some thirty arrays, and this is a third
-// of what the server's own process spends on it.
+// not through reflection, since a batch binds dozens of arrays.
 
 // The types that the statements' arrays are made of.
 const (
