@@ -67,6 +67,10 @@ type App struct {
 	adminOn  net.Listener
 	admin    *http.Server
 
+	// keepClock saves the clock's offset; nil when it is never turned.
+	keepClock  func() error
+	sweeper    *otp.Sweeper
+	sweeping   sync.Mutex
 	configured atomic.Int64 // version of the configuration in force, -1 before any
 	ready      atomic.Bool
 	ctx        context.Context
@@ -122,6 +126,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Store: a.Store, Ring: a.keys.ring, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
 		Now: a.Clock.Now, Server: a.self, Inbox: name, ShortKeys: a.o.Dev, Log: a.log,
 	})
+	a.sweeper = a.Service.NewSweeper()
 	a.dialects = dialects(api.NewHost(a.Service))
 	return a.reload(ctx)
 }

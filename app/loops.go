@@ -76,12 +76,19 @@ func (a *App) watchRing() {
 
 // sweep does the core's background work.
 func (a *App) sweep() {
-	s := a.Service.NewSweeper()
 	a.every(sweepPace, func(ctx context.Context) {
-		if _, err := s.Round(ctx); err != nil && ctx.Err() == nil {
+		if err := a.sweepNow(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("sweep", "error", err)
 		}
 	})
+}
+
+// sweepNow does one round.
+func (a *App) sweepNow(ctx context.Context) error {
+	a.sweeping.Lock()
+	defer a.sweeping.Unlock()
+	_, err := a.sweeper.Round(ctx)
+	return err
 }
 
 // watchStore ends the server when its store may have lost what it has
