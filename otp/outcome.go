@@ -157,6 +157,7 @@ type Error struct {
 	Field      string        // the request's field at fault, in the core's spelling, or ""
 	Rule       string        // the limit that said no, such as "sends_per_destination_10m"
 	RetryAfter time.Duration // how long to wait, 0 when waiting does not help
+	Also       []*Error      // further faults of the same request; all of kind Invalid
 	Cause      error
 }
 

@@ -74,6 +74,7 @@ type View struct {
 	AttemptsLeft int
 	Sends        int
 	LastSent     time.Time
+	ResendAfter  time.Time // when the cool-down after the last send ends
 	Metadata     []byte
 	// Weak names the settings that the strict policy would have refused.
 	Weak []string
@@ -133,8 +134,27 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	return d.view(), nil
 }
 
+// Review tells what [Service.Start] would find wrong with a request before it
+// touches the store. A dialect that has found faults of its own asks it, so
+// that it can tell all faults at once.
+//
+// Errors: Unauthenticated, Invalid, Inactive, NoCredit, Undeliverable.
+func (s *Service) Review(req StartRequest) error {
+	_, err := s.review(req)
+	return err
+}
+
 // draft checks everything that can be known before the step.
 func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
+	d, err := s.review(req)
+	if err != nil {
+		return nil, err
+	}
+	return d, s.prepare(ctx, d)
+}
+
+// review checks what needs neither the store nor the ring's secrets.
+func (s *Service) review(req StartRequest) (*draft, error) {
 	dir := s.Directory()
 	d := &draft{req: req, ring: s.Ring()}
 	var ok bool
@@ -147,12 +167,28 @@ func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 	if req.Caller.NoCredit {
 		return nil, &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
+	if err := d.faults(s, dir); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// faults makes all checks, so that who asked with several faults is told of
+// them at once: the first one, and the others in its Also.
+func (d *draft) faults(s *Service, dir *Directory) *Error {
+	var first *Error
 	for _, check := range []func(*draft, *Service, *Directory) *Error{(*draft).addressee, (*draft).settle, (*draft).wording} {
-		if err := check(d, s, dir); err != nil {
-			return nil, err
+		switch err := check(d, s, dir); {
+		case err == nil:
+		case first == nil && err.Kind != Invalid:
+			return err
+		case first == nil:
+			first = err
+		case err.Kind == Invalid:
+			first.Also = append(first.Also, err)
 		}
 	}
-	return d, s.prepare(ctx, d)
+	return first
 }
 
 // profileFor finds the profile of a request: by the dialect's alias, by its
@@ -268,8 +304,11 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 			return err
 		}
 	}
-	if len(d.req.Subject) > 256 || !utf8.ValidString(d.req.Subject) || len(d.req.Metadata) > 4096 {
-		return invalid("subject", "must be at most 256 bytes, metadata at most 4096")
+	if len(d.req.Subject) > 256 || !utf8.ValidString(d.req.Subject) {
+		return invalid("subject", "must be UTF-8 of at most 256 bytes")
+	}
+	if len(d.req.Metadata) > 4096 {
+		return invalid("metadata", "must be at most 4096 bytes")
 	}
 	locales := d.tenant.locales(d.profile.Name, d.req.Channel)
 	d.record.Spec.Locale = s.o.Languages.Match(locales, d.req.Locales)
@@ -359,6 +398,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 	}
 	dest = d.supersede(now, st, dest)
 	v := d.record
+	v.Events = 0 // d.record is what an earlier run of this step made of it
 	v.Status, v.Spec.Created, v.Expires = Pending, now, now.Add(d.settings.Lifetime)
 	v.Spec.Prev, dest.Newest = dest.Newest, v.ID
 	v.Sends, v.LastSent = 1, now
@@ -459,7 +499,8 @@ func view(v *Verification, to string) View {
 	return View{
 		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.Spec.Channel, Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
-		AttemptsLeft: v.attemptsLeft(), Sends: v.Sends, LastSent: v.LastSent, Metadata: v.Spec.Metadata,
+		AttemptsLeft: v.attemptsLeft(), Sends: v.Sends, LastSent: v.LastSent,
+		ResendAfter: v.LastSent.Add(resendCooldown), Metadata: v.Spec.Metadata,
 	}
 }
 

@@ -121,7 +121,7 @@ func (p *player) exchange(name, text string, headers []string) string {
 func (p *player) request(name, text string) *http.Request {
 	head, body, _ := strings.Cut(text, "\n\n")
 	body = strings.TrimSuffix(body, "\n")
-	wire := strings.ReplaceAll(head, "\n", "\r\n") + fmt.Sprintf("\r\nHost: aldaba.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	wire := strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + fmt.Sprintf("\r\nHost: aldaba.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(wire)))
 	if err != nil {
 		p.t.Fatalf("%s: %v", name, err)
