@@ -128,15 +128,18 @@ func (v *version) refusal(err error) answer {
 	if e.Kind != otp.Invalid {
 		return a
 	}
-	if e.Field == "to" || e.Field == "channel" {
-		// No member is out of form: among the values there is no address that
-		// could be used (ruling R11).
-		return answer{status: http.StatusOK, code: notSent}
+	for _, fault := range append([]*otp.Error{e}, e.Also...) {
+		if fault.Field == "to" || fault.Field == "channel" {
+			continue
+		}
+		if member := v.member(fault.Field); member != "" {
+			a.text = member + " " + fault.Message
+		}
+		return a
 	}
-	if member := v.member(e.Field); member != "" {
-		a.text = member + " " + e.Message
-	}
-	return a
+	// No member is out of form: the values hold no address that could be used
+	// (ruling R11).
+	return answer{status: http.StatusOK, code: notSent}
 }
 
 // member is what this version calls a field of the core's.

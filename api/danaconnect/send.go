@@ -71,8 +71,8 @@ func (v *version) generate(body strictjson.Object) (generate, string) {
 	g.asked.Lifetime = time.Duration(f.integer(v.life, 1, maxSeconds)) * time.Second
 	g.asked.MaxAttempts = int(f.option(v.tries, 1, maxInt32))
 	g.codeField = defaultField
-	if !v.numbered && f.object.Get("otpFieldCode").Kind() != strictjson.Absent {
-		g.codeField = f.text("otpFieldCode")
+	if v.codeField != "" && f.object.Get(v.codeField).Kind() != strictjson.Absent {
+		g.codeField = f.text(v.codeField)
 	}
 	return g, f.fault
 }

@@ -17,6 +17,7 @@ const accessScope = "conversation:access2api"
 // call, and how requests are named and answers written.
 type version struct {
 	conversation, values, life, tries string // members of a generate request
+	codeField                         string // the member that names the field for the code, or ""
 	numbered                          bool   // names a request by a number
 	challenge                         string // of a 401
 
@@ -42,7 +43,7 @@ func (s *server) version1() *version {
 
 func (s *server) version2() *version {
 	return &version{
-		conversation: "conversationId", values: "fieldValues", life: "expiresInSeconds", tries: "maxAttempts",
+		conversation: "conversationId", values: "fieldValues", life: "expiresInSeconds", tries: "maxAttempts", codeField: "otpFieldCode",
 		challenge: `Bearer error="invalid_token"`,
 		identify:  s.token, fields: members, otpMembers: []string{"otp", "otpCode", "code"}, ref: uuid, encode: envelope2,
 	}
