@@ -33,8 +33,9 @@ var update = flag.Bool("update", false, "write the answers into the golden trans
 // are given there, and the body. Within a request {{code}} is the code sent
 // last, {{wrong}} a wrong one, and {{word}} what the pattern of an earlier
 // answer caught. A line "# advance 10m" before a request moves the clock, and
-// "# store down" takes the store away until "# store up". In a
-// response {{name:REGEXP}} matches and keeps a part that differs each time.
+// "# store down" takes the store away until "# store up". In a response
+// {{name:REGEXP}} matches and keeps a part that differs each time, and {{name}}
+// is what was kept.
 // With -update the responses are written anew: parts that were matched by a
 // pattern keep it.
 func Transcripts(t *testing.T, construct Constructor) {
@@ -145,7 +146,7 @@ func (p *player) request(name, text string) *http.Request {
 	return r
 }
 
-// expand fills the placeholders of a request.
+// expand fills the placeholders that stand for what is known.
 func (p *player) expand(text string) string {
 	return regexp.MustCompile(`\{\{([a-z0-9_]+)\}\}`).ReplaceAllStringFunc(text, func(m string) string {
 		switch name := m[2 : len(m)-2]; name {
@@ -178,7 +179,7 @@ func compile(want string) (*regexp.Regexp, []string) {
 
 // matches compares and keeps what the patterns caught.
 func (p *player) matches(want, got string) bool {
-	expression, names := compile(want)
+	expression, names := compile(p.expand(want))
 	found := expression.FindStringSubmatch(got)
 	for i, name := range names {
 		if found != nil {
