@@ -72,9 +72,12 @@ type View struct {
 	Created      time.Time
 	Expires      time.Time
 	AttemptsLeft int
-	Sends        int
-	LastSent     time.Time
-	Metadata     []byte
+	// Unspent is how many of its tries were never used up by a wrong guess. It
+	// stays when the verification ends, while AttemptsLeft falls to 0.
+	Unspent  int
+	Sends    int
+	LastSent time.Time
+	Metadata []byte
 	// Weak names the settings that the strict policy would have refused.
 	Weak []string
 }
@@ -459,7 +462,7 @@ func view(v *Verification, to string) View {
 	return View{
 		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.Spec.Channel, Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
-		AttemptsLeft: v.attemptsLeft(), Sends: v.Sends, LastSent: v.LastSent, Metadata: v.Spec.Metadata,
+		AttemptsLeft: v.attemptsLeft(), Unspent: v.unspent(), Sends: v.Sends, LastSent: v.LastSent, Metadata: v.Spec.Metadata,
 	}
 }
 
