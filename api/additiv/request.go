@@ -78,12 +78,13 @@ func text(o strictjson.Object, member string) (value string, given bool, err err
 	return value, true, nil
 }
 
-// channelOf reads the enum of channels, whatever the case of its letters.
+// channelOf reads the enum of channels, whatever the case of its letters. The
+// length keeps out the letters beyond ASCII that fold to one of it.
 func channelOf(word string) (otp.Channel, error) {
 	switch {
-	case strings.EqualFold(word, "Sms"):
+	case len(word) == len("Sms") && strings.EqualFold(word, "Sms"):
 		return otp.SMS, nil
-	case strings.EqualFold(word, "Email"):
+	case len(word) == len("Email") && strings.EqualFold(word, "Email"):
 		return otp.Email, nil
 	}
 	return "", badRequest()
