@@ -72,10 +72,13 @@ type View struct {
 	Created      time.Time
 	Expires      time.Time
 	AttemptsLeft int
-	Sends        int
-	LastSent     time.Time
-	ResendAfter  time.Time // when the cool-down after the last send ends
-	Metadata     []byte
+	// Unspent is how many of its tries were never used up by a wrong guess. It
+	// stays when the verification ends, while AttemptsLeft falls to 0.
+	Unspent     int
+	Sends       int
+	LastSent    time.Time
+	ResendAfter time.Time // when the cool-down after the last send ends
+	Metadata    []byte
 	// Weak names the settings that the strict policy would have refused.
 	Weak []string
 }
@@ -499,7 +502,7 @@ func view(v *Verification, to string) View {
 	return View{
 		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.Spec.Channel, Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
-		AttemptsLeft: v.attemptsLeft(), Sends: v.Sends, LastSent: v.LastSent,
+		AttemptsLeft: v.attemptsLeft(), Unspent: v.unspent(), Sends: v.Sends, LastSent: v.LastSent,
 		ResendAfter: v.LastSent.Add(resendCooldown), Metadata: v.Spec.Metadata,
 	}
 }
