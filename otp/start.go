@@ -34,6 +34,9 @@ type StartRequest struct {
 	Code      string // the caller's own code, or ""
 	Variables map[string]string
 	Text      string // own text with %(code)s, or ""
+	// DefaultText is what the dialect's page says, with %(code)s; it serves in
+	// every language when neither request nor tenant has a text.
+	DefaultText string
 	Sender    string
 	Metadata  []byte // JSON object, kept as it is
 
@@ -263,8 +266,11 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	if err := checkVariables(d.req.Variables); err != nil {
 		return err
 	}
-	if d.req.Text != "" {
-		if err := checkText(d.req.Text); err != nil {
+	for _, own := range []string{d.req.Text, d.req.DefaultText} {
+		if own == "" {
+			continue
+		}
+		if err := checkText(own); err != nil {
 			return err
 		}
 	}
@@ -273,7 +279,9 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	}
 	locales := d.tenant.locales(d.profile.Name, d.req.Channel)
 	d.record.Spec.Locale = s.o.Languages.Match(locales, d.req.Locales)
-	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, d.req.Text)
+	sender := cmp.Or(d.req.Sender, d.profile.Sender)
+	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables}
+	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, &d.letter)
 	if err != nil {
 		return &Error{Kind: Internal, Cause: err}
 	}
@@ -284,8 +292,6 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	if name, missing := w.body.missing(values); missing {
 		return invalid("variables", "must hold %s, which the text shows", name)
 	}
-	sender := cmp.Or(d.req.Sender, d.profile.Sender)
-	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Variables: d.req.Variables}
 	return nil
 }
 
