@@ -147,9 +147,6 @@ func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 	if d.profile, ok = profileFor(dir, req); !ok {
 		return nil, &Error{Kind: Inactive, Field: "profile", Message: "there is no active profile of this name"}
 	}
-	if req.Caller.NoCredit {
-		return nil, &Error{Kind: NoCredit, Message: "the account has no balance"}
-	}
 	for _, check := range []func(*draft, *Service, *Directory) *Error{(*draft).addressee, (*draft).settle, (*draft).wording} {
 		if err := check(d, s, dir); err != nil {
 			return nil, err
@@ -172,7 +169,7 @@ func profileFor(dir *Directory, req StartRequest) (*Profile, bool) {
 	return p, ok && !p.Inactive
 }
 
-// addressee reads the address and checks channel, country and route.
+// addressee reads the address and checks channel, balance, country and route.
 func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	a, err := s.o.Addresses.Parse(d.req.To, d.tenant.Home)
 	if err != nil {
@@ -187,6 +184,9 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	}
 	if !IsChannel(d.req.Channel) || (d.req.Channel == Email) != a.Email {
 		return invalid("channel", "does not fit the address")
+	}
+	if d.req.Caller.NoCredit { // told only to a request that could be sent otherwise
+		return &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
 	if !a.Email && !d.tenant.allowsAll() && !d.tenant.allows(s.o.Addresses.Country(a.Send)) {
 		return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
