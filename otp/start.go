@@ -185,7 +185,7 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	if !IsChannel(d.req.Channel) || (d.req.Channel == Email) != a.Email {
 		return invalid("channel", "does not fit the address")
 	}
-	if d.req.Caller.NoCredit { // told only to a request that could be sent otherwise
+	if d.req.Caller.NoCredit { // after what is wrong with the request itself
 		return &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
 	if !a.Email && !d.tenant.allowsAll() && !d.tenant.allows(s.o.Addresses.Country(a.Send)) {
