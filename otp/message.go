@@ -44,7 +44,7 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, letter.Text)
+	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, &letter)
 	if err != nil {
 		return Text{}, AsError(err)
 	}

@@ -34,6 +34,9 @@ type StartRequest struct {
 	Code      string // the caller's own code, or ""
 	Variables map[string]string
 	Text      string // own text with %(code)s, or ""
+	// DefaultText is what the dialect's page says, with %(code)s; it serves in
+	// every language when neither request nor tenant has a text.
+	DefaultText string
 	Sender    string
 	Metadata  []byte // JSON object, kept as it is
 
@@ -167,9 +170,6 @@ func (s *Service) review(req StartRequest) (*draft, error) {
 	if d.profile, ok = profileFor(dir, req); !ok {
 		return nil, &Error{Kind: Inactive, Field: "profile", Message: "there is no active profile of this name"}
 	}
-	if req.Caller.NoCredit {
-		return nil, &Error{Kind: NoCredit, Message: "the account has no balance"}
-	}
 	if err := d.faults(s, dir); err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func profileFor(dir *Directory, req StartRequest) (*Profile, bool) {
 	return p, ok && !p.Inactive
 }
 
-// addressee reads the address and checks channel, country and route.
+// addressee reads the address and checks channel, balance, country and route.
 func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	a, err := s.o.Addresses.Parse(d.req.To, d.tenant.Home)
 	if err != nil {
@@ -223,6 +223,9 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	}
 	if !IsChannel(d.req.Channel) || (d.req.Channel == Email) != a.Email {
 		return invalid("channel", "does not fit the address")
+	}
+	if d.req.Caller.NoCredit { // after what is wrong with the request itself
+		return &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
 	if !a.Email && !d.tenant.allowsAll() && !d.tenant.allows(s.o.Addresses.Country(a.Send)) {
 		return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
@@ -302,8 +305,11 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	if err := checkVariables(d.req.Variables); err != nil {
 		return err
 	}
-	if d.req.Text != "" {
-		if err := checkText(d.req.Text); err != nil {
+	for _, own := range []string{d.req.Text, d.req.DefaultText} {
+		if own == "" {
+			continue
+		}
+		if err := checkText(own); err != nil {
 			return err
 		}
 	}
@@ -315,7 +321,9 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	}
 	locales := d.tenant.locales(d.profile.Name, d.req.Channel)
 	d.record.Spec.Locale = s.o.Languages.Match(locales, d.req.Locales)
-	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, d.req.Text)
+	sender := cmp.Or(d.req.Sender, d.profile.Sender)
+	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables}
+	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, &d.letter)
 	if err != nil {
 		return &Error{Kind: Internal, Cause: err}
 	}
@@ -326,8 +334,6 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	if name, missing := w.body.missing(values); missing {
 		return invalid("variables", "must hold %s, which the text shows", name)
 	}
-	sender := cmp.Or(d.req.Sender, d.profile.Sender)
-	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Variables: d.req.Variables}
 	return nil
 }
 

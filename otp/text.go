@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -113,10 +114,10 @@ func (t *Template) locale(of *Tenant) string {
 }
 
 // wordingFor chooses the text: the request's own, the tenant's template in the
-// locale, or the built-in one.
-func (t *Tenant) wordingFor(profile string, channel Channel, locale, own string) (wording, error) {
+// locale, the dialect's, or the built-in one.
+func (t *Tenant) wordingFor(profile string, channel Channel, locale string, letter *Letter) (wording, error) {
 	base := builtinText(locale)
-	subject, body := base.subject, base.short
+	subject, body, own := base.subject, base.short, cmp.Or(letter.Text, letter.Default)
 	switch channel {
 	case Email:
 		body = base.long
@@ -125,7 +126,7 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale, own string)
 	}
 	for _, tpl := range t.templatesFor(profile, channel) {
 		if tpl.locale(t) == locale {
-			body = tpl.Text
+			body, own = tpl.Text, letter.Text
 			if tpl.Subject != "" {
 				subject = tpl.Subject
 			}
