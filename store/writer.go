@@ -50,7 +50,8 @@ type Writer struct {
 	opts    Options
 	queue   chan *call
 	done    sync.WaitGroup
-	closed  chan struct{}
+	closed  chan struct{} // no step is taken any more
+	gone    chan struct{} // the goroutines have ended
 	once    sync.Once
 	broken  atomic.Pointer[Failure]
 	last    clock
@@ -111,7 +112,7 @@ func NewWriter(engine Engine, opts Options) *Writer {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Writer{Engine: engine, opts: opts, queue: make(chan *call, opts.Queue), closed: make(chan struct{})}
+	w := &Writer{Engine: engine, opts: opts, queue: make(chan *call, opts.Queue), closed: make(chan struct{}), gone: make(chan struct{})}
 	w.last.last = opts.Floor
 	w.done.Add(opts.Writers)
 	for range opts.Writers {
@@ -142,8 +143,11 @@ func (w *Writer) Broken() error {
 
 // Close ends the goroutines after what has queued is done, then the engine.
 func (w *Writer) Close() error {
-	w.once.Do(func() { close(w.closed) })
-	w.done.Wait()
+	w.once.Do(func() {
+		close(w.closed)
+		w.done.Wait()
+		close(w.gone)
+	})
 	return w.Engine.Close()
 }
 
@@ -170,8 +174,12 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 		if c.state.CompareAndSwap(waiting, left) {
 			return unavailable(ctx.Err())
 		}
-		return <-c.answer // bounded by the batch's own time-out
+	case <-w.gone: // it queued just after the last batch, or has its answer already
+		if c.state.CompareAndSwap(waiting, left) {
+			return unavailable(errors.New("store: shutting down"))
+		}
 	}
+	return <-c.answer // bounded by the batch's own time-out
 }
 
 // unavailable wraps what the caller may retry a moment later.
