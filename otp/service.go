@@ -3,7 +3,6 @@ package otp
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -155,16 +154,6 @@ func (v *Verification) event(kind EventKind, now time.Time, actor, detail string
 	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
 	v.Events++
 	return e
-}
-
-// unread gives a failed look-up its kind: without a kind of its own the store
-// could not answer, which may pass.
-func unread(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &Error{Kind: Unavailable, Message: "the store does not answer", RetryAfter: time.Second, Cause: err}
 }
 
 // do carries out a step and gives an unknown error its kind.
