@@ -151,6 +151,8 @@ func (b *batch) Discard() {
 	if err := b.engine.writer.run("ROLLBACK"); err != nil {
 		b.engine.fail(err)
 	}
+	// Somebody may have been told something by this time, so Close saves it.
+	b.engine.last = max(b.engine.last, store.Micros(b.records.Now))
 	b.end()
 }
 

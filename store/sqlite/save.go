@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -50,6 +51,14 @@ func (c *conn) save(r *otp.Records) error {
 	return nil
 }
 
+// changes returns what changed in the order of the keys, so that a batch goes
+// through each table once, and new rows are appended at its end.
+func changes[K otp.Key | otp.ID, V any](t *otp.Table[K, V]) []otp.Change[K, V] {
+	list := slices.Collect(t.Changed())
+	slices.SortFunc(list, func(a, b otp.Change[K, V]) int { return compare(a.Key, b.Key) })
+	return list
+}
+
 // statements prepares each statement at most once for a table of a batch.
 type statements struct {
 	c    *conn
@@ -79,7 +88,7 @@ func finish(stmt *sqlite.Stmt) error {
 // put saves the changes of one table.
 func put[K otp.Key | otp.ID, V any](c *conn, t *otp.Table[K, V], insert, remove string, bind func(*sqlite.Stmt, *V)) error {
 	stmts := statements{c: c, sqls: [3]string{insert, remove}}
-	for change := range t.Changed() {
+	for _, change := range changes(t) {
 		which := 0
 		if change.Value == nil {
 			which = 1
@@ -102,7 +111,7 @@ func put[K otp.Key | otp.ID, V any](c *conn, t *otp.Table[K, V], insert, remove 
 
 func (c *conn) saveVerifications(r *otp.Records) error {
 	stmts := statements{c: c, sqls: [3]string{insertVerification, updateVerification, "DELETE FROM verification WHERE id = ?"}}
-	for change := range r.Verifications.Changed() {
+	for _, change := range changes(&r.Verifications) {
 		which := 0
 		switch {
 		case change.Value == nil:
