@@ -39,8 +39,11 @@ type Dev struct {
 	cleanup   func() error
 }
 
+// ErrUsage marks a mistake in the words of a command.
+var ErrUsage = errors.New("usage")
+
 // errNeedsData says how several processes share a database.
-var errNeedsData = errors.New("PostgreSQL without --data is a usage error: the key ring that the database is used with must be kept; give --data DIR")
+var errNeedsData = fmt.Errorf("%w: PostgreSQL needs --data DIR: the key ring that the database is used with must be kept", ErrUsage)
 
 // NewDev prepares the data folder, opens the store and applies the tenants.
 func NewDev(ctx context.Context, o DevOptions) (*Dev, error) {
