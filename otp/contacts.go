@@ -3,6 +3,7 @@ package otp
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 )
 
 // Contact returns the addresses that a tenant knows under an id.
@@ -12,7 +13,7 @@ func (s *Service) Contact(ctx context.Context, tenant, id string) (ContactAddres
 	key := ring.contactKey(tenant, id)
 	c, ok, err := s.o.Store.Contact(ctx, key)
 	if err != nil {
-		return ContactAddresses{}, AsError(err)
+		return ContactAddresses{}, unread(err)
 	}
 	if !ok || c.Tenant != tenant {
 		return ContactAddresses{}, &Error{Kind: NotFound, Message: "there is no such contact"}
@@ -41,7 +42,7 @@ func (s *Service) PutContact(ctx context.Context, tenant, id string, a ContactAd
 	if !ok {
 		return a, &Error{Kind: NotFound, Message: "there is no such tenant"}
 	}
-	if id == "" || len(id) > 64 || hasBreaks(id) {
+	if id == "" || len(id) > 64 || hasBreaks(id) || !utf8.ValidString(id) {
 		return a, invalid("id", "must have 1 to 64 characters")
 	}
 	for _, f := range []struct {
@@ -99,7 +100,7 @@ type NamedContact struct {
 func (s *Service) Contacts(ctx context.Context, tenant string, after Key, limit int) ([]NamedContact, Key, error) {
 	rows, err := s.o.Store.ScanContacts(ctx, tenant, after, limit)
 	if err != nil {
-		return nil, Key{}, AsError(err)
+		return nil, Key{}, unread(err)
 	}
 	var all []NamedContact
 	for i := range rows {

@@ -3,6 +3,7 @@ package otp
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,7 +22,7 @@ func builtinText(locale string) builtin {
 	case "es":
 		return builtin{
 			subject: "{{brand}}: tu código de verificación",
-			short:   "{{brand}}: tu código es {{code}}. Vence en {{expires_in}}. No lo compartas con nadie.",
+			short:   "{{brand}}: tu código es {{code}}. Vence en {{expires_in}}. No lo compartas.",
 			long:    "Tu código de verificación de {{brand}} es:\n\n{{code}}\n\nVence en {{expires_in}}. No lo compartas con nadie. Si no lo pediste, ignora este mensaje.\n",
 			spoken:  "Tu código de {{brand}} es: {{code}}. Repito: {{code}}.",
 		}
@@ -93,7 +94,9 @@ func (t *Tenant) templatesFor(profile string, channel Channel) []Template {
 func (t *Tenant) locales(profile string, channel Channel) []string {
 	all := []string{}
 	for _, tpl := range t.templatesFor(profile, channel) {
-		all = append(all, tpl.locale(t))
+		if l := tpl.locale(t); !slices.Contains(all, l) {
+			all = append(all, l)
+		}
 	}
 	if len(all) == 0 {
 		all = builtinLocales()

@@ -15,8 +15,11 @@ func (v *Verification) attemptsLeft() int {
 	if v.Status != Pending {
 		return 0
 	}
-	return max(v.Spec.MaxAttempts-v.Attempts, 0)
+	return v.unspent()
 }
+
+// unspent is how many tries were never used up by a wrong guess.
+func (v *Verification) unspent() int { return max(v.Spec.MaxAttempts-v.Attempts, 0) }
 
 // space is the number of codes that are equally likely.
 func (v *Verification) space() float64 { return v.Spec.Alphabet.space(v.Spec.Length) }
@@ -46,7 +49,8 @@ func (v *Verification) letter(r *Ring) (Letter, error) {
 }
 
 // Mask shows enough of an address to recognise it and never all of it:
-// "+180*****567", "a**@example.com".
+// "+180*****567", "a***@example.com". At least five characters of a number are
+// hidden.
 func Mask(address string) string {
 	if local, domain, ok := strings.Cut(address, "@"); ok {
 		shown := 1
@@ -55,8 +59,7 @@ func Mask(address string) string {
 		}
 		return local[:shown] + strings.Repeat("*", 3) + "@" + domain
 	}
-	if len(address) < 8 {
-		return strings.Repeat("*", len(address))
-	}
-	return address[:4] + strings.Repeat("*", len(address)-7) + address[len(address)-3:]
+	tail := min(3, max(len(address)-6, 0)/2)
+	head := min(4, max(len(address)-5-tail, 0))
+	return address[:head] + strings.Repeat("*", len(address)-head-tail) + address[len(address)-tail:]
 }
