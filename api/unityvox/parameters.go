@@ -2,7 +2,6 @@ package unityvox
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -110,7 +109,7 @@ func fromMultipart(boundary string, body []byte) parameters {
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // a body that broke off wraps it; the last boundary gives it bare.
 			return all
 		}
 		if err != nil {
