@@ -8,6 +8,7 @@
 package apitest
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -118,7 +119,7 @@ func Handler(tb testing.TB, w *otptest.World, construct Constructor) http.Handle
 	if err != nil {
 		tb.Fatalf("routes: %v", err)
 	}
-	return httpx.Standard(httpx.Options{Refuse: mux.Refuse, Now: w.Clock.Now})(mux)
+	return httpx.Standard(httpx.Options{Log: slog.New(slog.DiscardHandler), Refuse: mux.Refuse, Now: w.Clock.Now})(mux)
 }
 
 // ask sends a request as it is.
