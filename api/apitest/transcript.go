@@ -34,8 +34,8 @@ var update = flag.Bool("update", false, "write the answers into the golden trans
 // last, {{wrong}} a wrong one, and {{word}} what the pattern of an earlier
 // answer caught. A line "# advance 10m" before a request moves the clock, and
 // "# store down" takes the store away until "# store up". In a response
-// {{name:REGEXP}} matches and keeps a part that differs each time, and {{name}}
-// is what was kept.
+// {{name:REGEXP}} matches and keeps a part that differs each time (the
+// expression holds no braces and no groups), and {{name}} is what was kept.
 // With -update the responses are written anew: parts that were matched by a
 // pattern keep it.
 func Transcripts(t *testing.T, construct Constructor) {
@@ -146,7 +146,7 @@ func (p *player) request(name, text string) *http.Request {
 	return r
 }
 
-// expand fills the placeholders that stand for what is known.
+// expand fills the placeholders of a request.
 func (p *player) expand(text string) string {
 	return regexp.MustCompile(`\{\{([a-z0-9_]+)\}\}`).ReplaceAllStringFunc(text, func(m string) string {
 		switch name := m[2 : len(m)-2]; name {
@@ -177,9 +177,17 @@ func compile(want string) (*regexp.Regexp, []string) {
 	return regexp.MustCompile(b.String()), names
 }
 
+// recall fills in what earlier answers of the archive were seen to hold.
+func (p *player) recall(want string) string {
+	for name, value := range p.kept {
+		want = strings.ReplaceAll(want, "{{"+name+"}}", value)
+	}
+	return want
+}
+
 // matches compares and keeps what the patterns caught.
 func (p *player) matches(want, got string) bool {
-	expression, names := compile(p.expand(want))
+	expression, names := compile(p.recall(want))
 	found := expression.FindStringSubmatch(got)
 	for i, name := range names {
 		if found != nil {

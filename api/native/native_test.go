@@ -127,7 +127,7 @@ func (speaker) Bad(id, code string) []apitest.Bad {
 		{Name: "a compressed body", Request: with(right, "Content-Encoding", "gzip"), Want: media},
 		{Name: "no code", Request: with(`{}`), Want: invalid},
 	}
-	for _, value := range []string{"null", code, "[\"" + code + "\"]", "{}", "true", "\"\"", "\"" + strings.Repeat("1", 65) + "\""} {
+	for _, value := range []string{"null", "1" + code, "1e5", "1.0", "[\"" + code + "\"]", "{}", "true", "\"\"", "\"" + strings.Repeat("1", 65) + "\""} {
 		bad = append(bad, apitest.Bad{Name: "the code as " + value, Request: with(`{"code":` + value + `}`), Want: invalid})
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodHead} {
@@ -140,4 +140,9 @@ func (speaker) Bad(id, code string) []apitest.Bad {
 	twice.Header.Add("Idempotency-Key", "b")
 	return append(bad, apitest.Bad{Name: "two idempotency keys", Request: twice, Want: invalid},
 		apitest.Bad{Name: "an empty idempotency key", Request: with(right, "Idempotency-Key", ""), Want: invalid})
+}
+
+func TestTranscripts(t *testing.T) {
+	t.Parallel()
+	apitest.Transcripts(t, New)
 }

@@ -102,7 +102,7 @@ func problemOf(err error) httpx.Problem {
 }
 
 func (r row) problem(detail string, faults []httpx.FieldError) httpx.Problem {
-	if len(faults) > 1 || r.name == otp.Invalid.String() {
+	if len(faults) > 0 && r.name == otp.Invalid.String() {
 		detail = "" // errors says it
 	}
 	return httpx.Problem{Type: problemBase + r.name, Title: r.title, Status: r.status, Detail: detail, Errors: faults}

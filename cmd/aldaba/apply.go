@@ -120,4 +120,3 @@ func (c *checkConfigCmd) Run() error {
 	}
 	return nil
 }
-
