@@ -3,6 +3,7 @@ package otp
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 )
 
 // Contact returns the addresses that a tenant knows under an id.
@@ -41,7 +42,7 @@ func (s *Service) PutContact(ctx context.Context, tenant, id string, a ContactAd
 	if !ok {
 		return a, &Error{Kind: NotFound, Message: "there is no such tenant"}
 	}
-	if id == "" || len(id) > 64 || hasBreaks(id) {
+	if id == "" || len(id) > 64 || hasBreaks(id) || !utf8.ValidString(id) {
 		return a, invalid("id", "must have 1 to 64 characters")
 	}
 	for _, f := range []struct {

@@ -157,6 +157,7 @@ type Error struct {
 	Field      string        // the request's field at fault, in the core's spelling, or ""
 	Rule       string        // the limit that said no, such as "sends_per_destination_10m"
 	RetryAfter time.Duration // how long to wait, 0 when waiting does not help
+	Also       []*Error      // further faults of the same request; all of kind Invalid
 	Cause      error
 }
 
@@ -185,6 +186,16 @@ func AsError(err error) *Error {
 		return e
 	}
 	return &Error{Kind: Internal, Cause: err}
+}
+
+// unread gives a failed read its kind: like a failed step, it may be tried
+// again a moment later.
+func unread(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Kind: Unavailable, Message: "the store cannot be reached", RetryAfter: time.Second, Cause: err}
 }
 
 // KindOf returns the kind of err; an error of another type is Internal.

@@ -3,7 +3,6 @@ package otp
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -125,6 +124,16 @@ func (s *Service) Now() time.Time { return s.o.Now().UTC() }
 // newID draws an id born now.
 func (s *Service) newID() (ID, error) { return newID(s.Now(), s.o.Rand) }
 
+// UnusedID returns an id that names nothing and never will: for dialects whose
+// answers carry an id even when no verification was made.
+func (s *Service) UnusedID() ID {
+	id, err := s.newID()
+	if err != nil { // without randomness no verification can be born either
+		return FirstID(s.Now())
+	}
+	return id
+}
+
 // destinationKey names the row of one address of a tenant.
 func (r *Ring) destinationKey(tenant string, a Address) Key {
 	kind := "phone"
@@ -145,16 +154,6 @@ func (v *Verification) event(kind EventKind, now time.Time, actor, detail string
 	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
 	v.Events++
 	return e
-}
-
-// unread gives a failed look-up its kind: without a kind of its own the store
-// could not answer, which may pass.
-func unread(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &Error{Kind: Unavailable, Message: "the store does not answer", RetryAfter: time.Second, Cause: err}
 }
 
 // do carries out a step and gives an unknown error its kind.

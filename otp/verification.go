@@ -49,7 +49,8 @@ func (v *Verification) letter(r *Ring) (Letter, error) {
 }
 
 // Mask shows enough of an address to recognise it and never all of it:
-// "+180*****567", "a**@example.com".
+// "+180*****567", "a***@example.com". At least five characters of a number are
+// hidden.
 func Mask(address string) string {
 	if local, domain, ok := strings.Cut(address, "@"); ok {
 		shown := 1
@@ -58,8 +59,7 @@ func Mask(address string) string {
 		}
 		return local[:shown] + strings.Repeat("*", 3) + "@" + domain
 	}
-	if len(address) < 8 {
-		return strings.Repeat("*", len(address))
-	}
-	return address[:4] + strings.Repeat("*", len(address)-7) + address[len(address)-3:]
+	tail := min(3, max(len(address)-6, 0)/2)
+	head := min(4, max(len(address)-5-tail, 0))
+	return address[:head] + strings.Repeat("*", len(address)-head-tail) + address[len(address)-tail:]
 }

@@ -3,6 +3,7 @@ package apitest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -18,6 +19,8 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/memory"
 )
 
 var update = flag.Bool("update", false, "write the answers into the golden transcripts instead of comparing")
@@ -29,8 +32,10 @@ var update = flag.Bool("update", false, "write the answers into the golden trans
 // Content-Length is not needed), NAME.response the status, the headers that
 // are given there, and the body. Within a request {{code}} is the code sent
 // last, {{wrong}} a wrong one, and {{word}} what the pattern of an earlier
-// answer caught. A line "# advance 10m" before a request moves the clock. In a
-// response {{name:REGEXP}} matches and keeps a part that differs each time.
+// answer caught. A line "# advance 10m" before a request moves the clock, and
+// "# store down" takes the store away until "# store up". In a response
+// {{name:REGEXP}} matches and keeps a part that differs each time, and {{name}}
+// is what was kept.
 // With -update the responses are written anew: parts that were matched by a
 // pattern keep it.
 func Transcripts(t *testing.T, construct Constructor) {
@@ -91,13 +96,7 @@ func (p *player) all(archive *txtar.Archive) {
 func (p *player) exchange(name, text string, headers []string) string {
 	for strings.HasPrefix(text, "#") {
 		line, rest, _ := strings.Cut(text, "\n")
-		if span, ok := strings.CutPrefix(line, "# advance "); ok {
-			d, err := time.ParseDuration(strings.TrimSpace(span))
-			if err != nil {
-				p.t.Fatalf("%s: %v", name, err)
-			}
-			p.world.Clock.Advance(d)
-		}
+		p.direct(name, strings.TrimSpace(line))
 		text = rest
 	}
 	r := p.request(name, p.expand(text))
@@ -117,11 +116,28 @@ func (p *player) exchange(name, text string, headers []string) string {
 	return b.String()
 }
 
+// direct does what a line before a request says; any other line is a comment.
+func (p *player) direct(name, line string) {
+	if span, ok := strings.CutPrefix(line, "# advance "); ok {
+		d, err := time.ParseDuration(span)
+		if err != nil {
+			p.t.Fatalf("%s: %v", name, err)
+		}
+		p.world.Clock.Advance(d)
+	}
+	switch line {
+	case "# store down":
+		p.world.Engine.FailWith(memory.Trouble{Begin: &store.Failure{Class: store.Down, Cause: errors.New("no connection")}})
+	case "# store up":
+		p.world.Engine.FailWith(memory.Trouble{})
+	}
+}
+
 // request parses the text of a request.
 func (p *player) request(name, text string) *http.Request {
 	head, body, _ := strings.Cut(text, "\n\n")
 	body = strings.TrimSuffix(body, "\n")
-	wire := strings.ReplaceAll(head, "\n", "\r\n") + fmt.Sprintf("\r\nHost: aldaba.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	wire := strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + fmt.Sprintf("\r\nHost: aldaba.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(wire)))
 	if err != nil {
 		p.t.Fatalf("%s: %v", name, err)
@@ -130,7 +146,7 @@ func (p *player) request(name, text string) *http.Request {
 	return r
 }
 
-// expand fills the placeholders of a request.
+// expand fills the placeholders that stand for what is known.
 func (p *player) expand(text string) string {
 	return regexp.MustCompile(`\{\{([a-z0-9_]+)\}\}`).ReplaceAllStringFunc(text, func(m string) string {
 		switch name := m[2 : len(m)-2]; name {
@@ -163,7 +179,7 @@ func compile(want string) (*regexp.Regexp, []string) {
 
 // matches compares and keeps what the patterns caught.
 func (p *player) matches(want, got string) bool {
-	expression, names := compile(want)
+	expression, names := compile(p.expand(want))
 	found := expression.FindStringSubmatch(got)
 	for i, name := range names {
 		if found != nil {

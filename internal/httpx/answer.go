@@ -55,6 +55,14 @@ type Problem struct {
 	// RetryAfter is how long to wait. It is written as whole seconds, in the
 	// member retry_after and in the header Retry-After.
 	RetryAfter time.Duration
+	// Errors are the faults of single members of the request.
+	Errors []FieldError
+}
+
+// FieldError is the fault of one member of a request.
+type FieldError struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"` // holds nothing of the member's value
 }
 
 // WriteProblem writes the problem as application/problem+json.
@@ -73,7 +81,9 @@ func WriteProblem(w http.ResponseWriter, p Problem) {
 		Instance   string `json:"instance,omitempty"`
 		Rule       string `json:"rule,omitempty"`
 		RetryAfter int64  `json:"retry_after,omitempty"`
-	}{p.Type, p.Title, p.Status, p.Detail, p.Instance, p.Rule, wholeSeconds(max(p.RetryAfter, 0))}
+
+		Errors []FieldError `json:"errors,omitempty"`
+	}{p.Type, p.Title, p.Status, p.Detail, p.Instance, p.Rule, wholeSeconds(max(p.RetryAfter, 0)), p.Errors}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
