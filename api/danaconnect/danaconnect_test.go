@@ -239,3 +239,30 @@ func TestSample(t *testing.T) {
 		t.Errorf("the sample is answered %s", rec.Body)
 	}
 }
+
+// TestFullLedger proves that a start then waits, and that an ended request
+// still answers by its state.
+func TestFullLedger(t *testing.T) {
+	for _, speaker := range speakers(t) {
+		s := newStage(t, speaker, otptest.Options{})
+		var first, body string
+		for range 4 {
+			s.numbers = 0 // the same address
+			body = s.body(nil)
+			heard, _ := s.post(speaker.send, body)
+			wrong := otptest.WrongCode(s.Courier.Last(t).Code)
+			for range 5 {
+				s.post(speaker.verify, fmt.Sprintf(speaker.guess, heard.ID, wrong))
+			}
+			if first == "" {
+				first = heard.ID
+			}
+		}
+		if heard, rec := s.post(speaker.send, body); heard.Word != "429 11" || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("a start is answered %d %s", rec.Code, rec.Body)
+		}
+		if heard, _ := s.post(speaker.verify, fmt.Sprintf(speaker.guess, first, "123456")); heard.Word != "200 04 with id" {
+			t.Errorf("a check is answered %s", heard.Word)
+		}
+	}
+}
