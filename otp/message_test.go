@@ -1,0 +1,179 @@
+package otp_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/memory"
+)
+
+// second is another server on the store of a world.
+func second(w *otptest.World) (*otp.Service, *otptest.Courier) {
+	c := &otptest.Courier{}
+	s := otp.New(otp.Options{
+		Store: w.Store, Ring: w.Ring(), Courier: c, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{},
+		Languages: otptest.Languages{}, Now: w.Clock.Now, Server: otp.FirstID(otptest.Start.Add(time.Hour)), Inbox: "inbox",
+	})
+	s.SetDirectory(w.Directory())
+	return s, c
+}
+
+func orphans(t testing.TB, s *otp.Service) []otp.Message {
+	t.Helper()
+	found, err := s.Orphans(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestCarriedMessageLeavesTheOutbox(t *testing.T) {
+	t.Parallel()
+	for _, result := range []otp.EventKind{otp.EventSent, otp.EventUnsent} {
+		w := world(t)
+		v, _ := start(t, w, native(phone))
+		m := w.Courier.Dispatches()[0].Message
+		if err := w.Report(t.Context(), m, otp.Attempt{Provider: "inbox", Result: result, Detail: "id-1"}); err != nil {
+			t.Fatal(err)
+		}
+		want(t, w.Report(t.Context(), m, otp.Attempt{Result: result}), otp.NotFound, "", 0)
+		other, _ := second(w)
+		if j := journal(t, w, v.ID); j != "a started, b "+string(result) || len(orphans(t, other)) != 0 {
+			t.Errorf("journal %s", j)
+		}
+	}
+}
+
+func TestRetryIsKeptAndEachTryHasItsLine(t *testing.T) {
+	t.Parallel()
+	w := world(t)
+	v, code := start(t, w, native(phone))
+	m := w.Courier.Dispatches()[0].Message
+	tries := 0
+	for m.MayRetry(w.Clock.Now()) {
+		tries++
+		next := w.Clock.Now().Add(time.Second)
+		if err := w.Report(t.Context(), m, otp.Attempt{Provider: "p", Result: otp.EventRetry, NextAt: next, Copies: tries}); err != nil {
+			t.Fatal(err)
+		}
+		d, ok, err := w.Claim(t.Context(), m)
+		if err != nil || !ok || d.Message.Attempt != tries || d.Message.Copies != tries || !d.Message.NextAt.Equal(next) {
+			t.Fatalf("%+v, %v, %v", d, ok, err)
+		}
+		if text, err := w.Render(&d); err != nil || text.Code != code {
+			t.Fatalf("%+v, %v", text, err)
+		}
+		m = d.Message
+	}
+	if err := w.Report(t.Context(), m, otp.Attempt{Provider: "p", Result: otp.EventUnsent}); err != nil {
+		t.Fatal(err)
+	}
+	if j := journal(t, w, v.ID); tries != 8 || j != "a started, b retry, c retry, d retry, e retry, f retry, g retry, h retry, i retry, j unsent" {
+		t.Errorf("%d tries, journal %s", tries, j)
+	}
+}
+
+func TestMessageOfAnEndedVerificationIsDropped(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(w *otptest.World, v otp.View, code string){
+		"approved": func(w *otptest.World, v otp.View, code string) { check(t, w, v, code, otp.OutcomeApproved) },
+		"expired":  func(w *otptest.World, _ otp.View, _ string) { w.Clock.Advance(5 * time.Minute) },
+	} {
+		w := world(t)
+		v, code := start(t, w, native(phone))
+		m := w.Courier.Dispatches()[0].Message
+		end(w, v, code)
+		for range 2 {
+			if _, ok, err := w.Claim(t.Context(), m); ok || err != nil {
+				t.Errorf("%s: %v, %v", name, ok, err)
+			}
+		}
+		want(t, w.Report(t.Context(), m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
+		if events, _ := w.Store.Events(t.Context(), v.ID); events[1].N != 1 || events[1].Kind != otp.EventUnsent {
+			t.Errorf("%s: events %+v", name, events)
+		}
+	}
+}
+
+func TestMessageOfADeadServerIsTakenOver(t *testing.T) {
+	t.Parallel()
+	w := world(t)
+	if err := w.Store.Beat(t.Context(), otp.FirstID(otptest.Start)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, w, native(phone))
+	m := w.Courier.Dispatches()[0].Message
+	other, _ := second(w)
+	if len(orphans(t, other)) != 0 || len(orphans(t, w.Service)) != 0 {
+		t.Fatal("a message whose server lives is an orphan")
+	}
+	want(t, other.Report(t.Context(), m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
+	w.Clock.Advance(store.FleetTimeout)
+	found := orphans(t, other)
+	if len(found) != 1 || found[0].ID != m.ID {
+		t.Fatalf("orphans %v", found)
+	}
+	d, ok, err := other.Claim(t.Context(), found[0])
+	if err != nil || !ok || d.Message.Owner != otp.FirstID(otptest.Start.Add(time.Hour)) {
+		t.Fatalf("%+v, %v, %v", d, ok, err)
+	}
+	if _, ok, err := w.Claim(t.Context(), m); ok || err != nil {
+		t.Errorf("the first server claims it back: %v, %v", ok, err)
+	}
+	want(t, w.Report(t.Context(), m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
+	if err := other.Report(t.Context(), d.Message, otp.Attempt{Result: otp.EventSent}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRetriesEndBeforeTheCode(t *testing.T) {
+	t.Parallel()
+	for life, last := range map[time.Duration]time.Duration{5 * time.Minute: 270 * time.Second, time.Minute: 30 * time.Second, 20 * time.Second: 10 * time.Second} {
+		m := otp.Message{Created: otptest.Start, Expires: otptest.Start.Add(life)}
+		at := otptest.Start.Add(last)
+		if !m.LastRetry().Equal(at) || !m.MayRetry(at) || m.MayRetry(at.Add(1)) {
+			t.Errorf("%s: last retry at %s", life, m.LastRetry())
+		}
+	}
+}
+
+func TestTwoServersNeverGiveOneNumberTwice(t *testing.T) {
+	t.Parallel()
+	w := world(t)
+	other, _ := second(w)
+	seen := map[int64]bool{}
+	for i := range 2500 {
+		s := []*otp.Service{w.Service, other}[i%2]
+		req := vendor(mail)
+		req.Dialect, req.Numbered, req.To = "danaconnect", true, "a"+otp.ID{byte(i), byte(i >> 8)}.Hex()+"@example.com"
+		v, err := s.Start(t.Context(), req)
+		if err != nil || seen[v.Number] || v.Number < 1 || v.Number > 4000 {
+			t.Fatalf("%d: number %d, %v", i, v.Number, err)
+		}
+		seen[v.Number] = true
+		if i%500 == 0 {
+			_, o, err := w.Check(t.Context(), otp.CheckRequest{Caller: acme, Dialect: "danaconnect", Ref: otp.Ref{Session: itoa(v.Number)}, Code: "x"})
+			if o != otp.OutcomeWrong || err != nil {
+				t.Fatalf("by its number: %s, %v", o, err)
+			}
+		}
+	}
+}
+
+func TestJournalStaysWholeWhenABatchRunsAgain(t *testing.T) {
+	t.Parallel()
+	for name, class := range map[string]store.Class{"conflict": store.Again, "doubt": store.InDoubt} {
+		w := world(t)
+		w.Engine.FailWith(memory.Trouble{Times: 2, Commit: func(*otp.Records) *store.Failure {
+			return &store.Failure{Class: class, Committed: notCommitted}
+		}})
+		v, code := start(t, w, native(phone))
+		check(t, w, v, code, otp.OutcomeApproved)
+		if j := journal(t, w, v.ID); j != "a started, k approved" || stored(t, w, v.ID).Sends != 1 || len(destinations(t, w)[0].Sends) != 1 {
+			t.Errorf("%s: journal %s", name, j)
+		}
+	}
+}
