@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -62,7 +63,7 @@ func (s *Service) Authenticate(ctx context.Context, kind CredentialType, identit
 
 func (s *Service) proves(ctx context.Context, c *Credential, secret, hash string) (bool, error) {
 	if c.Type.HasPassword() {
-		return s.guard.verify(ctx, c.Identity, c.Hash, secret)
+		return s.guard.verify(ctx, string(c.Type)+" "+c.Identity, c.Hash, secret)
 	}
 	return subtle.ConstantTimeCompare([]byte(c.Hash), []byte(hash)) == 1, nil
 }
@@ -70,7 +71,7 @@ func (s *Service) proves(ctx context.Context, c *Credential, secret, hash string
 func callerOf(ref credentialRef) Caller {
 	identity := ref.credential.Identity
 	if ref.credential.Type == APIKey {
-		identity = "key " + ref.credential.Hash[:8]
+		identity = "key " + ref.credential.Hash[:min(8, len(ref.credential.Hash))]
 	}
 	return Caller{Tenant: ref.tenant.Name, Identity: identity, Scopes: ref.credential.Scopes, NoCredit: ref.credential.NoCredit}
 }
@@ -189,10 +190,23 @@ func (g *passwordGuard) login(name string) *loginGuard {
 	return l
 }
 
+// ask calls the port. What fails or panics there has proven nothing.
+func (g *passwordGuard) ask(hash, password string) (ok bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			ok, err = false, &Error{Kind: Internal, Message: "a password could not be checked", Cause: fmt.Errorf("otp: the check panicked: %v", p)}
+		}
+	}()
+	if ok, err = g.passwords.Verify(hash, password); err != nil {
+		return false, &Error{Kind: Internal, Message: "a password could not be checked", Cause: err}
+	}
+	return ok, nil
+}
+
 // evaluate waits for its turn and tells everybody.
 func (g *passwordGuard) evaluate(e *evaluation, login, hash, password string, digest [32]byte) {
 	g.turns <- struct{}{}
-	ok, err := g.passwords.Verify(hash, password)
+	ok, err := g.ask(hash, password)
 	<-g.turns
 	g.mu.Lock()
 	l := g.login(login)

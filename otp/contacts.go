@@ -13,7 +13,7 @@ func (s *Service) Contact(ctx context.Context, tenant, id string) (ContactAddres
 	key := ring.contactKey(tenant, id)
 	c, ok, err := s.o.Store.Contact(ctx, key)
 	if err != nil {
-		return ContactAddresses{}, AsError(err)
+		return ContactAddresses{}, unread(err)
 	}
 	if !ok || c.Tenant != tenant {
 		return ContactAddresses{}, &Error{Kind: NotFound, Message: "there is no such contact"}
@@ -100,7 +100,7 @@ type NamedContact struct {
 func (s *Service) Contacts(ctx context.Context, tenant string, after Key, limit int) ([]NamedContact, Key, error) {
 	rows, err := s.o.Store.ScanContacts(ctx, tenant, after, limit)
 	if err != nil {
-		return nil, Key{}, AsError(err)
+		return nil, Key{}, unread(err)
 	}
 	var all []NamedContact
 	for i := range rows {

@@ -53,8 +53,8 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 	}
 	var faults Mistakes
 	for i, p := range providers {
-		if _, twice := d.providers[p.Name]; twice || p.Name == "" {
-			faults = append(faults, Mistake{fmt.Sprintf("providers[%d].name", i), "must be given and unique"})
+		if _, twice := d.providers[p.Name]; twice || !isName(p.Name) {
+			faults = append(faults, Mistake{fmt.Sprintf("providers[%d].name", i), "must be unique, of 1 to 64 letters, digits, dots, dashes or underscores"})
 		}
 		d.providers[p.Name] = p
 	}
@@ -95,8 +95,8 @@ func (d *Directory) index(t *Tenant, path string) (faults Mistakes) {
 	for i := range t.Profiles {
 		p := &t.Profiles[i]
 		d.profiles[profileKey{t.Name, "", p.Name}] = p
-		for dialect, aliases := range p.Aliases {
-			for _, alias := range aliases {
+		for _, dialect := range slices.Sorted(maps.Keys(p.Aliases)) {
+			for _, alias := range p.Aliases[dialect] {
 				key := profileKey{t.Name, dialect, alias}
 				if _, twice := d.profiles[key]; twice {
 					faults = append(faults, Mistake{fmt.Sprintf("%s.profiles[%d].aliases.%s", path, i, dialect), fmt.Sprintf("another profile has the alias %q", alias)})

@@ -13,7 +13,7 @@ const listed = 50
 func (s *Service) Lookup(ctx context.Context, caller Caller, id ID) (View, error) {
 	found, err := s.o.Store.Verifications(ctx, id)
 	if err != nil {
-		return View{}, AsError(err)
+		return View{}, unread(err)
 	}
 	if len(found) == 0 || found[0].Tenant != caller.Tenant {
 		return View{}, errUnknown
@@ -51,13 +51,13 @@ func (s *Service) List(ctx context.Context, caller Caller, to string) ([]View, e
 	}
 	d, ok, err := s.o.Store.Destination(ctx, s.Ring().destinationKey(t.Name, a))
 	if err != nil {
-		return nil, AsError(err)
+		return nil, unread(err)
 	}
 	var all []View
 	for next := d.Newest; ok && !next.IsZero() && len(all) < listed; {
 		found, err := s.o.Store.Verifications(ctx, next)
 		if err != nil {
-			return nil, AsError(err)
+			return nil, unread(err)
 		}
 		if len(found) == 0 {
 			break // older ones are swept

@@ -5,17 +5,23 @@ import (
 	"time"
 )
 
-// maxTries bounds the tries of one message; so many journal numbers are
-// reserved for it when it is born, so that telling of a try does not touch the
-// verification.
-const maxTries = 8
+// maxTries bounds the tries of one message. A journal number is reserved for
+// each of them when the message is born, and one for giving it up after the
+// last, so that telling of a try does not touch the verification.
+const (
+	maxTries      = 8
+	messageEvents = maxTries + 1
+)
 
 // born gives a new message its times and journal numbers.
 func (m Message) born(v *Verification, now time.Time) Message {
 	m.Created, m.Expires, m.NextAt, m.FirstEvent = now, v.Expires, now, v.Events
-	v.Events += maxTries
+	v.Events += messageEvents
 	return m
 }
+
+// event is the journal number of the message's present try.
+func (m *Message) event() int { return m.FirstEvent + min(m.Attempt, messageEvents-1) }
 
 // LastRetry is when retries end: min(30 s, half the life) before the code
 // expires. The first try is made as long as the code lives.
@@ -44,7 +50,7 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, letter.Text)
+	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, &letter)
 	if err != nil {
 		return Text{}, AsError(err)
 	}
@@ -79,7 +85,7 @@ func (s *Service) Report(ctx context.Context, m Message, a Attempt) error {
 			return nil
 		}
 		st.Journal(Event{
-			Verification: m.Verification, N: stored.FirstEvent + min(stored.Attempt, maxTries-1), Tenant: m.Tenant, At: now,
+			Verification: m.Verification, N: stored.event(), Tenant: m.Tenant, At: now,
 			Kind: a.Result, Actor: "server", Detail: a.Provider + " " + a.Detail,
 		})
 		if a.Result != EventRetry {
@@ -123,7 +129,7 @@ func (s *Service) claim(now time.Time, st *State, m Message) (Dispatch, bool) {
 	if !ok || v.Status != Pending || !now.Before(v.Expires) {
 		st.Messages.Delete(m.ID)
 		st.Journal(Event{
-			Verification: m.Verification, N: stored.FirstEvent + min(stored.Attempt, maxTries-1), Tenant: m.Tenant, At: now,
+			Verification: m.Verification, N: stored.event(), Tenant: m.Tenant, At: now,
 			Kind: EventUnsent, Actor: "server", Detail: "the verification is over",
 		})
 		return Dispatch{}, false
@@ -139,7 +145,7 @@ func (s *Service) claim(now time.Time, st *State, m Message) (Dispatch, bool) {
 func (s *Service) Orphans(ctx context.Context, limit int) ([]Message, error) {
 	all, err := s.o.Store.Orphans(ctx, s.o.Server, limit)
 	if err != nil {
-		return nil, AsError(err)
+		return nil, unread(err)
 	}
 	return all, nil
 }

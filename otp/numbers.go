@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// numberBlock is how many numbers a server reserves at once; what a crash
+// numberSpan is how many numbers a server reserves at once; what a crash
 // leaves over is never given out.
 const numberSpan = 1000
 

@@ -188,6 +188,16 @@ func AsError(err error) *Error {
 	return &Error{Kind: Internal, Cause: err}
 }
 
+// unread gives a failed read its kind: like a failed step, it may be tried
+// again a moment later.
+func unread(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Kind: Unavailable, Message: "the store cannot be reached", RetryAfter: time.Second, Cause: err}
+}
+
 // KindOf returns the kind of err; an error of another type is Internal.
 func KindOf(err error) Kind { return AsError(err).Kind }
 

@@ -63,7 +63,8 @@ type Spec struct {
 type Letter struct {
 	To        string            `json:"to"`
 	Sender    string            `json:"from,omitempty"`
-	Text      string            `json:"text,omitempty"` // the request's own template, or ""
+	Text      string            `json:"text,omitempty"`    // the request's own template, or ""
+	Default   string            `json:"default,omitempty"` // the dialect's, for when the tenant has none
 	Variables map[string]string `json:"vars,omitempty"`
 }
 

@@ -147,11 +147,16 @@ func (fk ringFileKey) parse() (ringKey, error) {
 func (r *Ring) ready() (*Ring, error) {
 	slices.SortStableFunc(r.keys, func(a, b ringKey) int { return a.from.Compare(b.from) })
 	for _, use := range Uses() {
+		ids := map[uint32]bool{}
 		n := 0
 		for _, k := range r.keys {
-			if k.use == use {
-				n++
+			if k.use != use {
+				continue
 			}
+			if n++; ids[k.id] {
+				return nil, fmt.Errorf("key ring: two keys for %q are named %s", use, k.name())
+			}
+			ids[k.id] = true
 		}
 		if n == 0 || use == UseIndex && n > 1 {
 			return nil, fmt.Errorf("key ring: it has %d keys for %q", n, use)
@@ -176,7 +181,7 @@ func (k ringKey) name() string { return fmt.Sprintf("%08x", k.id) }
 // a minute from now, or at once.
 func (r *Ring) Rotate(now time.Time, random io.Reader, atOnce bool, uses ...Use) (*Ring, error) {
 	next := &Ring{keys: slices.Clone(r.keys)}
-	from := now.Add(rotationDelay)
+	from := now.Add(rotationDelay + time.Second - 1) // cut to seconds later
 	if atOnce {
 		from = now
 	}

@@ -125,14 +125,16 @@ func (s Settings) strict(a asked) *Error {
 	return nil
 }
 
-// weak names the settings that the strict policy would not have allowed, for
-// the journal.
-func (s Settings) weak() []string {
+// weak names the settings that the strict policy would not have allowed on a
+// channel for a purpose, for the journal.
+func (s Settings) weak(channel Channel, purpose string) []string {
 	var all []string
-	if s.Alphabet.space(s.Length) < strictSpace {
+	space, letter := s.Alphabet.space(s.Length), channel == Email && purpose != Authenticate
+	long := s.Lifetime > strictLifetime
+	if space < strictSpace || long && letter && space < letterSpace {
 		all = append(all, "length")
 	}
-	if s.Lifetime > strictLifetime || s.Lifetime < strictMinimum {
+	if long && !letter || s.Lifetime < strictMinimum {
 		all = append(all, "lifetime")
 	}
 	return slices.Clip(all)

@@ -3,9 +3,9 @@ package otp
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -34,8 +34,11 @@ type StartRequest struct {
 	Code      string // the caller's own code, or ""
 	Variables map[string]string
 	Text      string // own text with %(code)s, or ""
-	Sender    string
-	Metadata  []byte // JSON object, kept as it is
+	// DefaultText is what the dialect's page says, with %(code)s; it serves in
+	// every language when neither request nor tenant has a text.
+	DefaultText string
+	Sender      string
+	Metadata    []byte // JSON object, kept as it is
 
 	// Replace tells which older verification this one takes the place of.
 	Replace Replace
@@ -72,10 +75,13 @@ type View struct {
 	Created      time.Time
 	Expires      time.Time
 	AttemptsLeft int
-	Sends        int
-	LastSent     time.Time
-	ResendAfter  time.Time // when the cool-down after the last send ends
-	Metadata     []byte
+	// Unspent is how many of its tries were never used up by a wrong guess. It
+	// stays when the verification ends, while AttemptsLeft falls to 0.
+	Unspent     int
+	Sends       int
+	LastSent    time.Time
+	ResendAfter time.Time // when the cool-down after the last send ends
+	Metadata    []byte
 	// Weak names the settings that the strict policy would have refused.
 	Weak []string
 }
@@ -164,9 +170,6 @@ func (s *Service) review(req StartRequest) (*draft, error) {
 	if d.profile, ok = profileFor(dir, req); !ok {
 		return nil, &Error{Kind: Inactive, Field: "profile", Message: "there is no active profile of this name"}
 	}
-	if req.Caller.NoCredit {
-		return nil, &Error{Kind: NoCredit, Message: "the account has no balance"}
-	}
 	if err := d.faults(s, dir); err != nil {
 		return nil, err
 	}
@@ -205,7 +208,7 @@ func profileFor(dir *Directory, req StartRequest) (*Profile, bool) {
 	return p, ok && !p.Inactive
 }
 
-// addressee reads the address and checks channel, country and route.
+// addressee reads the address and checks channel, balance, country and route.
 func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	a, err := s.o.Addresses.Parse(d.req.To, d.tenant.Home)
 	if err != nil {
@@ -220,6 +223,9 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	}
 	if !IsChannel(d.req.Channel) || (d.req.Channel == Email) != a.Email {
 		return invalid("channel", "does not fit the address")
+	}
+	if d.req.Caller.NoCredit { // after what is wrong with the request itself
+		return &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
 	if !a.Email && !d.tenant.allowsAll() && !d.tenant.allows(s.o.Addresses.Country(a.Send)) {
 		return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
@@ -260,12 +266,7 @@ func (d *draft) settle(*Service, *Directory) *Error {
 }
 
 func isPurpose(p string) bool {
-	for _, known := range Purposes() {
-		if p == known {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(Purposes(), p)
 }
 
 // ownCode reads the settings of a code that the caller supplied from the code
@@ -299,8 +300,11 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	if err := checkVariables(d.req.Variables); err != nil {
 		return err
 	}
-	if d.req.Text != "" {
-		if err := checkText(d.req.Text); err != nil {
+	for _, own := range []string{d.req.Text, d.req.DefaultText} {
+		if own == "" {
+			continue
+		}
+		if err := checkText(own); err != nil {
 			return err
 		}
 	}
@@ -311,8 +315,13 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 		return invalid("metadata", "must be at most 4096 bytes")
 	}
 	locales := d.tenant.locales(d.profile.Name, d.req.Channel)
-	d.record.Spec.Locale = s.o.Languages.Match(locales, d.req.Locales)
-	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, d.req.Text)
+	// The tenant's own language is the last preference, so that its "es-VE" is
+	// served by a text in "es".
+	preferences := append(slices.Clone(d.req.Locales), d.tenant.locale())
+	d.record.Spec.Locale = s.o.Languages.Match(locales, preferences)
+	sender := cmp.Or(d.req.Sender, d.profile.Sender)
+	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables}
+	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, &d.letter)
 	if err != nil {
 		return &Error{Kind: Internal, Cause: err}
 	}
@@ -320,11 +329,13 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	for name := range d.req.Variables {
 		values[name] = ""
 	}
-	if name, missing := w.body.missing(values); missing {
+	name, missing := w.body.missing(values)
+	if !missing && d.req.Channel == Email {
+		name, missing = w.subject.missing(values)
+	}
+	if missing {
 		return invalid("variables", "must hold %s, which the text shows", name)
 	}
-	sender := cmp.Or(d.req.Sender, d.profile.Sender)
-	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Variables: d.req.Variables}
 	return nil
 }
 
@@ -384,114 +395,10 @@ func (s *Service) secret(d *draft, now time.Time) ([]byte, error) {
 
 func sealName(what string, id ID) string { return what + " " + id.Hex() }
 
-// decide is the atomic step of a start.
-func (d *draft) decide(now time.Time, st *State) error {
-	if err := d.replay.seen(now, st); err != nil {
-		return err
-	}
-	dest, ok := st.Destinations.Get(d.key)
-	if !ok {
-		dest = Destination{Key: d.key, Tenant: d.tenant.Name}
-	}
-	if err := d.limited(now, st, &dest); err != nil {
-		return err
-	}
-	dest = d.supersede(now, st, dest)
-	v := d.record
-	v.Events = 0 // d.record is what an earlier run of this step made of it
-	v.Status, v.Spec.Created, v.Expires = Pending, now, now.Add(d.settings.Lifetime)
-	v.Spec.Prev, dest.Newest = dest.Newest, v.ID
-	v.Sends, v.LastSent = 1, now
-	dest = dest.sent(now)
-	if d.req.Replace == ReplacePurpose {
-		dest = dest.serving(d.purpose, v.ID)
-	}
-	st.Journal(v.event(EventStarted, now, d.req.Caller.Identity, weakDetail(d.settings)))
-	d.message = d.message.born(&v, now)
-	st.Messages.Put(d.message.ID, d.message)
-	st.Verifications.Put(v.ID, v)
-	st.Destinations.Put(d.key, dest)
-	if d.handle != (Key{}) {
-		st.Handles.Put(d.handle, Handle{d.handle, v.ID})
-	}
-	d.record = v
-	d.replay.remember(now, st, func() []byte { return d.req.Repeat.Answer(d.view(), 0) })
-	return nil
-}
-
-func weakDetail(s Settings) string {
-	if weak := s.weak(); len(weak) > 0 {
-		return "weak: " + strings.Join(weak, ", ")
-	}
-	return ""
-}
-
-// limited refuses a start over the destination's limits and notes it once a
-// minute.
-func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
-	rule, wait := dest.MaySend(now)
-	if w := dest.MayGuess(now); w > 0 {
-		rule, wait = RuleLedger, w
-	}
-	if wait == 0 {
-		return nil
-	}
-	st.Journal(refusal(now, d.tenant.Name, d.req.Dialect, d.req.Caller.Identity, rule, d.key))
-	return throttled(rule, wait)
-}
-
-func throttled(rule string, wait time.Duration) *Error {
-	return &Error{Kind: Throttled, Message: "too many requests for this address", Rule: rule, RetryAfter: wait}
-}
-
-// refusal is the journal line of a limit that said no. Its name is made of
-// rule, key and minute, so that repeats within a minute are one line.
-func refusal(now time.Time, tenant, dialect, actor, rule string, key Key) Event {
-	minute := now.Truncate(time.Minute)
-	sum := sha256.Sum256(append([]byte(rule+" "+minute.UTC().String()+" "), key[:]...))
-	name := ID(sum[:16])
-	name.stamp(minute)
-	return Event{Verification: name, Tenant: tenant, At: now, Kind: EventRefused, Dialect: dialect, Actor: actor, Detail: rule}
-}
-
-// supersede ends the verification whose place this one takes.
-func (d *draft) supersede(now time.Time, st *State, dest Destination) Destination {
-	var old ID
-	switch d.req.Replace {
-	case ReplacePurpose:
-		old, _ = dest.live(d.purpose)
-	case ReplaceSession:
-		if h, ok := st.Handles.Get(d.handle); ok {
-			old = h.Verification
-		}
-	}
-	if old.IsZero() {
-		return dest
-	}
-	v, ok := st.Verifications.Get(old)
-	if !ok || v.Status != Pending {
-		return dest.without(old)
-	}
-	status, kind := Superseded, EventSuperseded
-	if !now.Before(v.Expires) {
-		status, kind = Expired, EventExpired
-	}
-	v.end(status, now)
-	st.Journal(v.event(kind, now, d.req.Caller.Identity, ""))
-	st.Verifications.Put(v.ID, v)
-	if v.Destination == dest.Key {
-		return dest.without(old)
-	}
-	if other, ok := st.Destinations.Get(v.Destination); ok {
-		st.Destinations.Put(v.Destination, other.without(old))
-	}
-	return dest
-}
-
 // view tells the caller about the started verification.
 func (d *draft) view() View {
 	v := view(&d.record, d.address.Send)
-	v.Weak = d.settings.weak()
+	v.Weak = d.settings.weak(d.req.Channel, d.purpose)
 	return v
 }
 
@@ -499,7 +406,7 @@ func view(v *Verification, to string) View {
 	return View{
 		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.Spec.Channel, Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
-		AttemptsLeft: v.attemptsLeft(), Sends: v.Sends, LastSent: v.LastSent,
+		AttemptsLeft: v.attemptsLeft(), Unspent: v.unspent(), Sends: v.Sends, LastSent: v.LastSent,
 		ResendAfter: v.LastSent.Add(resendCooldown), Metadata: v.Spec.Metadata,
 	}
 }

@@ -133,6 +133,12 @@ func (w *Sweeper) cursor(ctx context.Context, save bool) error {
 // settle expires and erases what is due.
 func (w *Sweeper) settle(ctx context.Context) (int, error) {
 	total := 0
+	var again []due // kept out of the queue, so that a round ends although the store's clock is behind ours
+	defer func() {
+		for _, d := range again {
+			heap.Push(&w.later, d)
+		}
+	}()
 	for {
 		now := w.s.Now()
 		var ids []ID
@@ -143,25 +149,27 @@ func (w *Sweeper) settle(ctx context.Context) (int, error) {
 			return total, nil
 		}
 		var next []due
+		var changed int
 		err := w.s.do(ctx, Step{Load: Keys{Verifications: ids}, Decide: func(now time.Time, st *State) error {
-			next = settleAll(now, st, ids)
+			next, changed = settleAll(now, st, ids)
 			return nil
 		}})
 		if err != nil {
 			for _, id := range ids { // again next time
-				heap.Push(&w.later, due{now, id})
+				next = append(next, due{now, id})
 			}
+		}
+		again = append(again, next...)
+		if err != nil {
 			return total, err
 		}
-		for _, d := range next {
-			heap.Push(&w.later, d)
-		}
-		total += len(ids)
+		total += changed
 	}
 }
 
-// settleAll is the step of settle; it returns what is due later.
-func settleAll(now time.Time, st *State, ids []ID) (next []due) {
+// settleAll is the step of settle; it returns what is due later and how many
+// records it changed.
+func settleAll(now time.Time, st *State, ids []ID) (next []due, changed int) {
 	for _, id := range ids {
 		v, ok := st.Verifications.Get(id)
 		if !ok {
@@ -175,15 +183,17 @@ func settleAll(now time.Time, st *State, ids []ID) (next []due) {
 			}
 			t.conclude(st, Expired, EventExpired, now, "server")
 			v = t.v
+			changed++
 		case v.Status != Pending && len(v.Secret) > 0 && !now.Before(v.Ended.Add(secretLife)):
 			v.Secret = nil
 			st.Verifications.Put(id, v)
+			changed++
 		}
 		if at, ok := v.dueAt(); ok {
 			next = append(next, due{at, id})
 		}
 	}
-	return next
+	return next, changed
 }
 
 // retire deletes verifications that are older than the retention.
@@ -227,18 +237,23 @@ func (w *Sweeper) forget(ctx context.Context) (int, error) {
 		if err != nil || len(keys) == 0 {
 			return total, err
 		}
+		var gone int
 		err = w.s.do(ctx, Step{Load: Keys{Replays: keys}, Decide: func(now time.Time, st *State) error {
+			gone = 0
 			for _, key := range keys {
 				if r, ok := st.Replays.Get(key); ok && !now.Before(r.Expires) {
 					st.Replays.Delete(key)
+					gone++
 				}
 			}
 			return nil
 		}})
-		if err != nil || len(keys) < sweepChunk {
-			return total + len(keys), err
+		if err != nil {
+			return total, err
 		}
-		total += len(keys)
+		if total += gone; gone < sweepChunk {
+			return total, nil
+		}
 	}
 }
 
@@ -278,7 +293,7 @@ func (s *Service) Forgive(ctx context.Context) error {
 	for after, more := (Key{}), true; more; {
 		rows, err := s.o.Store.ScanDestinations(ctx, after, sweepScan)
 		if err != nil {
-			return AsError(err)
+			return unread(err)
 		}
 		var keys []Key
 		for i := range rows {

@@ -24,6 +24,9 @@ const (
 	maxVariable = 200
 )
 
+// MaxVariables is how many variables a request may bring.
+const MaxVariables = 50
+
 // parseTemplate reads {{name}} placeholders. Anything else between double
 // braces is an error, so that a misspelt template is noticed when it is given.
 func parseTemplate(s string) (text, error) {
@@ -88,6 +91,9 @@ func IsVariable(name string) bool {
 	return true
 }
 
+// IsValue reports whether a text can show the value: UTF-8 of up to 200 bytes.
+func IsValue(value string) bool { return len(value) <= maxVariable && utf8.ValidString(value) }
+
 // names reports whether the text shows a variable.
 func (t text) names(variable string) bool {
 	return slices.ContainsFunc(t, func(p textPart) bool { return p.variable == variable })
@@ -146,14 +152,14 @@ func hasBreaks(s string) bool { return strings.ContainsFunc(s, isBreak) }
 
 // checkVariables refuses values that no text could use.
 func checkVariables(values map[string]string) *Error {
-	if len(values) > 50 {
-		return invalid("variables", "must be at most 50")
+	if len(values) > MaxVariables {
+		return invalid("variables", "must be at most %d", MaxVariables)
 	}
 	for name, value := range values {
 		switch {
 		case !IsVariable(name):
 			return invalid("variables", "must have names of letters, digits and underscores")
-		case len(value) > maxVariable || !utf8.ValidString(value):
+		case !IsValue(value):
 			return invalid("variables", "must have values of UTF-8 text of at most %d bytes", maxVariable)
 		}
 	}

@@ -2,6 +2,7 @@ package otp
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func (f *faultList) check(ok bool, path, format string, args ...any) {
 // isName tells whether s may name a tenant, a profile or a provider: it goes
 // into keys, logs and file names.
 func isName(s string) bool {
-	if len(s) == 0 || len(s) > 64 {
+	if len(s) == 0 || len(s) > 64 || s == "." || s == ".." {
 		return false
 	}
 	for _, c := range []byte(s) {
@@ -98,6 +99,9 @@ func (p *Profile) check(f *faultList, at string) {
 	f.check(p.Length == 0 || p.Length >= MinLength && p.Length <= MaxLength, at+".length", "must be %d to %d", MinLength, MaxLength)
 	f.check(p.Lifetime == 0 || p.Lifetime >= time.Second && p.Lifetime <= maxLifetime, at+".lifetime", "must be 1s to 24h")
 	f.check(p.MaxAttempts >= 0 && p.MaxAttempts <= MaxAttempts, at+".max_attempts", "must be 1 to %d", MaxAttempts)
+	for _, dialect := range slices.Sorted(maps.Keys(p.Aliases)) {
+		f.check(dialect != "" && !slices.Contains(p.Aliases[dialect], ""), at+".aliases."+dialect, "must map a dialect to names")
+	}
 	for i, field := range p.Fields {
 		f.check(field.Code != "" && IsChannel(field.Channel), fmt.Sprintf("%s.fields[%d]", at, i), "must map a field code to sms, email or voice")
 	}

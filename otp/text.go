@@ -1,7 +1,9 @@
 package otp
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,7 +22,7 @@ func builtinText(locale string) builtin {
 	case "es":
 		return builtin{
 			subject: "{{brand}}: tu código de verificación",
-			short:   "{{brand}}: tu código es {{code}}. Vence en {{expires_in}}. No lo compartas con nadie.",
+			short:   "{{brand}}: tu código es {{code}}. Vence en {{expires_in}}. No lo compartas.",
 			long:    "Tu código de verificación de {{brand}} es:\n\n{{code}}\n\nVence en {{expires_in}}. No lo compartas con nadie. Si no lo pediste, ignora este mensaje.\n",
 			spoken:  "Tu código de {{brand}} es: {{code}}. Repito: {{code}}.",
 		}
@@ -92,7 +94,9 @@ func (t *Tenant) templatesFor(profile string, channel Channel) []Template {
 func (t *Tenant) locales(profile string, channel Channel) []string {
 	all := []string{}
 	for _, tpl := range t.templatesFor(profile, channel) {
-		all = append(all, tpl.locale(t))
+		if l := tpl.locale(t); !slices.Contains(all, l) {
+			all = append(all, l)
+		}
 	}
 	if len(all) == 0 {
 		all = builtinLocales()
@@ -113,10 +117,10 @@ func (t *Template) locale(of *Tenant) string {
 }
 
 // wordingFor chooses the text: the request's own, the tenant's template in the
-// locale, or the built-in one.
-func (t *Tenant) wordingFor(profile string, channel Channel, locale, own string) (wording, error) {
+// locale, the dialect's, or the built-in one.
+func (t *Tenant) wordingFor(profile string, channel Channel, locale string, letter *Letter) (wording, error) {
 	base := builtinText(locale)
-	subject, body := base.subject, base.short
+	subject, body, own := base.subject, base.short, cmp.Or(letter.Text, letter.Default)
 	switch channel {
 	case Email:
 		body = base.long
@@ -125,7 +129,7 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale, own string)
 	}
 	for _, tpl := range t.templatesFor(profile, channel) {
 		if tpl.locale(t) == locale {
-			body = tpl.Text
+			body, own = tpl.Text, letter.Text
 			if tpl.Subject != "" {
 				subject = tpl.Subject
 			}

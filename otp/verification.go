@@ -15,8 +15,11 @@ func (v *Verification) attemptsLeft() int {
 	if v.Status != Pending {
 		return 0
 	}
-	return max(v.Spec.MaxAttempts-v.Attempts, 0)
+	return v.unspent()
 }
+
+// unspent is how many tries were never used up by a wrong guess.
+func (v *Verification) unspent() int { return max(v.Spec.MaxAttempts-v.Attempts, 0) }
 
 // space is the number of codes that are equally likely.
 func (v *Verification) space() float64 { return v.Spec.Alphabet.space(v.Spec.Length) }

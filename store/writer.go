@@ -51,6 +51,7 @@ type Writer struct {
 	queue   chan *call
 	done    sync.WaitGroup
 	closed  chan struct{}
+	ended   chan struct{} // closed when no goroutine takes from the queue any more
 	once    sync.Once
 	broken  atomic.Pointer[Failure]
 	last    clock
@@ -111,7 +112,7 @@ func NewWriter(engine Engine, opts Options) *Writer {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Writer{Engine: engine, opts: opts, queue: make(chan *call, opts.Queue), closed: make(chan struct{})}
+	w := &Writer{Engine: engine, opts: opts, queue: make(chan *call, opts.Queue), closed: make(chan struct{}), ended: make(chan struct{})}
 	w.last.last = opts.Floor
 	w.done.Add(opts.Writers)
 	for range opts.Writers {
@@ -142,8 +143,12 @@ func (w *Writer) Broken() error {
 
 // Close ends the goroutines after what has queued is done, then the engine.
 func (w *Writer) Close() error {
-	w.once.Do(func() { close(w.closed) })
-	w.done.Wait()
+	w.once.Do(func() {
+		close(w.closed)
+		w.done.Wait()
+		close(w.ended)
+	})
+	<-w.ended
 	return w.Engine.Close()
 }
 
@@ -155,7 +160,7 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 	c := &call{ctx: ctx, step: step, queued: w.opts.Now(), answer: make(chan error, 1)}
 	select {
 	case <-w.closed:
-		return unavailable(errors.New("store: shutting down"))
+		return unavailable(errClosed)
 	default:
 	}
 	select {
@@ -170,9 +175,16 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 		if c.state.CompareAndSwap(waiting, left) {
 			return unavailable(ctx.Err())
 		}
-		return <-c.answer // bounded by the batch's own time-out
+	case <-w.ended: // it was queued behind the last batch
+		if c.state.CompareAndSwap(waiting, left) {
+			return unavailable(errClosed)
+		}
 	}
+	return <-c.answer // bounded by the batch's own time-out
 }
+
+// errClosed is what those hear who come after Close.
+var errClosed = errors.New("store: shutting down")
 
 // unavailable wraps what the caller may retry a moment later.
 func unavailable(cause error) error {
@@ -235,11 +247,12 @@ func (w *Writer) carry(batch []*call) {
 	if len(batch) == 0 {
 		return
 	}
-	var err error
+	err := w.Broken() // what had queued when the store broke must not be written either
 	for range maxTries {
-		err = w.try(batch)
-		var f *Failure
-		if !errors.As(err, &f) || f.Class != Again {
+		if err != nil && !again(err) {
+			break
+		}
+		if err = w.try(batch); err == nil {
 			break
 		}
 	}
@@ -261,6 +274,12 @@ func (w *Writer) carry(batch []*call) {
 			c.answer <- err
 		}
 	}
+}
+
+// again tells whether the batch may be run once more.
+func again(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Class == Again
 }
 
 // failure turns an engine's error into the caller's.

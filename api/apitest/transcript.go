@@ -3,6 +3,7 @@ package apitest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -18,6 +19,8 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/memory"
 )
 
 var update = flag.Bool("update", false, "write the answers into the golden transcripts instead of comparing")
@@ -29,8 +32,9 @@ var update = flag.Bool("update", false, "write the answers into the golden trans
 // Content-Length is not needed), NAME.response the status, the headers that
 // are given there, and the body. Within a request {{code}} is the code sent
 // last, {{wrong}} a wrong one, and {{word}} what the pattern of an earlier
-// answer caught. A line "# advance 10m" before a request moves the clock. In a
-// response {{name:REGEXP}} matches and keeps a part that differs each time (the
+// answer caught. A line "# advance 10m" before a request moves the clock, and
+// "# store down" takes the store away until "# store up". In a response
+// {{name:REGEXP}} matches and keeps a part that differs each time (the
 // expression holds no braces and no groups), and {{name}} is what was kept.
 // With -update the responses are written anew: parts that were matched by a
 // pattern keep it.
@@ -92,13 +96,7 @@ func (p *player) all(archive *txtar.Archive) {
 func (p *player) exchange(name, text string, headers []string) string {
 	for strings.HasPrefix(text, "#") {
 		line, rest, _ := strings.Cut(text, "\n")
-		if span, ok := strings.CutPrefix(line, "# advance "); ok {
-			d, err := time.ParseDuration(strings.TrimSpace(span))
-			if err != nil {
-				p.t.Fatalf("%s: %v", name, err)
-			}
-			p.world.Clock.Advance(d)
-		}
+		p.direct(name, strings.TrimSpace(line))
 		text = rest
 	}
 	r := p.request(name, p.expand(text))
@@ -116,6 +114,23 @@ func (p *player) exchange(name, text string, headers []string) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// direct does what a line before a request says; any other line is a comment.
+func (p *player) direct(name, line string) {
+	if span, ok := strings.CutPrefix(line, "# advance "); ok {
+		d, err := time.ParseDuration(span)
+		if err != nil {
+			p.t.Fatalf("%s: %v", name, err)
+		}
+		p.world.Clock.Advance(d)
+	}
+	switch line {
+	case "# store down":
+		p.world.Engine.FailWith(memory.Trouble{Begin: &store.Failure{Class: store.Down, Cause: errors.New("no connection")}})
+	case "# store up":
+		p.world.Engine.FailWith(memory.Trouble{})
+	}
 }
 
 // request parses the text of a request.

@@ -49,6 +49,7 @@ func New(tb testing.TB, o Options) *World {
 	engine := o.Engine
 	if engine == nil {
 		w.Engine = memory.New()
+		w.Engine.Now = w.Clock.Now
 		engine = w.Engine
 	}
 	w.Store = store.NewWriter(engine, store.Options{Now: w.Clock.Now})

@@ -81,7 +81,7 @@ func (s *suite) notNamed(t *testing.T) {
 		st.Contacts.Get(x.Contact.Key)
 		return nil
 	}})
-	if otp.KindOf(err) != otp.Internal || err == nil {
+	if err == nil || otp.KindOf(err) != otp.Internal {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -112,7 +112,7 @@ func (s *suite) canceled(t *testing.T) {
 		x.put(st)
 		return nil
 	}})
-	if otp.KindOf(err) != otp.Unavailable || !errors.Is(err, context.Canceled) {
+	if err == nil || otp.KindOf(err) != otp.Unavailable || !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	same(t, x.fetch(t, w), set{})
@@ -164,7 +164,7 @@ func (s *suite) unstorable(t *testing.T) {
 		}})
 	}
 	errs := together(w, steps...)
-	if otp.KindOf(errs[0]) != otp.Internal || errs[0] == nil {
+	if errs[0] == nil || otp.KindOf(errs[0]) != otp.Internal {
 		t.Fatalf("got %v", errs[0])
 	}
 	for i, x := range good {

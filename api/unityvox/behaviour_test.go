@@ -1,0 +1,240 @@
+package unityvox
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/api/apitest"
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/otp/otptest"
+)
+
+// house is a world with the dialect in it.
+type house struct {
+	*otptest.World
+
+	t       *testing.T
+	handler http.Handler
+}
+
+// with returns a house in which acme was changed.
+func with(t *testing.T, o otptest.Options, change func(*otp.Tenant)) *house {
+	t.Helper()
+	o.Tenants = otptest.Demo(otptest.Ring(t))
+	change(&o.Tenants[0])
+	w := otptest.New(t, o)
+	return &house{w, t, apitest.Handler(t, w, New)}
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	return with(t, otptest.Options{}, func(*otp.Tenant) {})
+}
+
+func (h *house) ask(r *http.Request) (apitest.Heard, string) {
+	h.t.Helper()
+	rec := httptest.NewRecorder()
+	h.handler.ServeHTTP(rec, r)
+	return speaker{}.Hear(apitest.Start, rec.Code, nil, rec.Body.Bytes()), rec.Body.String()
+}
+
+func (h *house) get(path, query string) (apitest.Heard, string) {
+	h.t.Helper()
+	return h.ask(httptest.NewRequest(http.MethodGet, path+"?"+query, nil))
+}
+
+// start asks for a code and returns the session.
+func (h *house) start() string {
+	h.t.Helper()
+	heard, body := h.get(root, credential+"&ref_id=tpl1&phone_number=13055551234")
+	if heard.Word != "200 022" {
+		h.t.Fatalf("a request is answered %s", body)
+	}
+	return heard.ID
+}
+
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[string]string{
+		"1305555":                  "1305555",
+		"130555512345678":          "130555512345678",
+		"+1 (305) 555-12.34":       "13055551234",
+		"  +13055551234":           "13055551234",
+		"130555":                   "",
+		"1305555123456789":         "",
+		"03055551234":              "",
+		"1+3055551234":             "",
+		"++13055551234":            "",
+		"1305xxxxxxxx":             "",
+		"13055551234,13055551235":  "",
+		"13055551234\r\n":          "",
+		"13055551234\x00":          "",
+		"１３０５５５５１２３４":              "",
+		"ana@example.com":          "",
+		"":                         "",
+		strings.Repeat("1", 10000): "",
+	} {
+		t.Run(number[:min(len(number), 30)], func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			heard, body := h.get(root, credential+"&ref_id=tpl1&phone_number="+url.QueryEscape(number))
+			switch {
+			case want == "" && (heard.Word != "200 002" || len(h.Courier.Dispatches()) > 0):
+				t.Errorf("it is answered %s", body)
+			case want != "" && !strings.Contains(body, `"phone_number":"`+want+`"`):
+				t.Errorf("it is answered %s", body)
+			case want != "" && h.Courier.Last(t).To != "+"+want:
+				t.Errorf("the message goes to %s", h.Courier.Last(t).To)
+			}
+		})
+	}
+}
+
+func TestThePageFixesTheCodeWhateverTheProfileSays(t *testing.T) {
+	t.Parallel()
+	h := with(t, otptest.Options{}, func(a *otp.Tenant) {
+		p := &a.Profiles[1]
+		p.Alphabet, p.Length, p.Lifetime = otp.Alnum, 4, time.Minute
+	})
+	session := h.start()
+	code := h.Courier.Last(t).Code
+	if len(code) != 6 || strings.Trim(code, "0123456789") != "" {
+		t.Errorf("the code has the form of %q", otptest.WrongCode(code))
+	}
+	h.Clock.Advance(10*time.Minute - time.Millisecond)
+	if heard, body := h.get(verify, credential+"&sessionid="+session+"&otp_code="+code); heard.Word != "200 027" {
+		t.Errorf("just before ten minutes it is answered %s", body)
+	}
+}
+
+func TestNothingCanBeSent(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*otp.Tenant){
+		"a country that is not allowed":        func(a *otp.Tenant) { a.Countries = []string{"VE"} },
+		"a template that shows what is unsaid": func(a *otp.Tenant) { a.Templates = []otp.Template{{Text: "{{name}}: {{code}}"}} },
+		"a ceiling below ten minutes":          func(a *otp.Tenant) { a.Policy, a.MaxLifetime = otp.Strict, time.Minute },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := with(t, otptest.Options{}, change)
+			heard, body := h.get(root, credential+"&ref_id=tpl1&phone_number=13055551234")
+			if heard.Word != "200 003" || !strings.Contains(body, `"sessionID":"`) {
+				t.Errorf("it is answered %s", body)
+			}
+		})
+	}
+}
+
+func TestTheUnusedSessionNamesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const broke = "accountnumber=100201&apikey=5E41E00J6KMXAB0"
+	_, body := h.get(root, broke+"&ref_id=tpl1&phone_number=13055551234")
+	_, rest, _ := strings.Cut(body, `"sessionID":"`)
+	session, _, _ := strings.Cut(rest, `"`)
+	if _, ok := otp.ParseHex(session); !ok {
+		t.Fatalf("it is answered %s", body)
+	}
+	if heard, answer := h.get(verify, broke+"&otp_code=123456&sessionid="+session); heard.Word != "200 024" {
+		t.Errorf("it is answered %s", answer)
+	}
+}
+
+func TestAnInactiveTemplateIsUnknown(t *testing.T) {
+	t.Parallel()
+	h := with(t, otptest.Options{}, func(a *otp.Tenant) { a.Profiles[1].Inactive = true })
+	for _, ref := range []string{"tpl1", "default", "login", "tpl9", "%00"} {
+		if heard, body := h.get(root, credential+"&ref_id="+ref+"&phone_number=13055551234"); heard.Word != "200 020" {
+			t.Errorf("%s is answered %s", ref, body)
+		}
+	}
+}
+
+func TestASessionBelongsToItsAccount(t *testing.T) {
+	t.Parallel()
+	ring := otptest.Ring(t)
+	h := with(t, otptest.Options{}, func(a *otp.Tenant) {
+		unityvox := func(account, key string, scopes ...string) otp.Credential {
+			return otp.Credential{Type: otp.UnityVox, Identity: account, Hash: ring.HashKey(otp.UnityVox, account, key), Scopes: scopes}
+		}
+		a.Credentials = append(a.Credentials, unityvox("100299", "OTHERACCOUNT000"), unityvox(account, "SECONDKEY000000"), unityvox(account, "SENDSONLY000000", otp.ScopeSend))
+	})
+	session := h.start()
+	guess := "&sessionid=" + session + "&otp_code=" + h.Courier.Last(t).Code
+	for _, c := range []struct{ account, key, want string }{
+		{"100299", "OTHERACCOUNT000", "200 024"},
+		{account, "SENDSONLY000000", "200 024"},
+		{account, "SECONDKEY000000", "200 027"},
+	} {
+		if heard, body := h.get(verify, "accountnumber="+c.account+"&apikey="+c.key+guess); heard.Word != c.want {
+			t.Errorf("%s with %s is answered %s", c.account, c.key, body)
+		}
+	}
+}
+
+func TestASessionInCapitalsIsTheSame(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	session := strings.ToUpper(h.start())
+	heard, body := h.get(verify, credential+"&sessionID="+session+"&otp_code="+h.Courier.Last(t).Code)
+	if heard.Word != "200 027" || !strings.Contains(body, session) {
+		t.Errorf("it is answered %s", body)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	const rest = "&ref_id=tpl1&phone_number=13055551234"
+	header := func(target, contentType, body string, keys ...string) *http.Request {
+		r := ask(http.MethodPost, target, contentType, body)
+		r.Header["Api-Key"] = keys
+		return r
+	}
+	for name, c := range map[string]struct {
+		request *http.Request
+		want    string
+	}{
+		"key in the header":                    {header(root+"?accountnumber=100200"+rest, "", "", key), "200 022"},
+		"empty key and one in the header":      {header(root+"?accountnumber=100200&apikey="+rest, "", "", key), "200 022"},
+		"wrong key and the right header":       {header(root+"?accountnumber=100200&apikey=x"+rest, "", "", key), "200 001"},
+		"two keys and the right header":        {header(root+"?accountnumber=100200&apikey=x&apikey=y"+rest, "", "", key), "200 001"},
+		"two headers":                          {header(root+"?accountnumber=100200"+rest, "", "", key, "x"), "200 001"},
+		"same value twice":                     {ask(http.MethodGet, root+"?"+credential+rest+rest, "", ""), "200 022"},
+		"two numbers":                          {ask(http.MethodGet, root+"?"+credential+rest+"&phone_number=13055551235", "", ""), "200 002"},
+		"two templates":                        {ask(http.MethodGet, root+"?"+credential+rest+"&ref_id=x", "", ""), "200 020"},
+		"two numbers, the body has one":        {ask(http.MethodPost, root+"?"+credential+rest+"&phone_number=1", formType, "phone_number=13055551235"), "200 022"},
+		"body of a GET":                        {ask(http.MethodGet, root+"?"+credential, formType, rest[1:]), "200 022"},
+		"object of a JSON:API type":            {ask(http.MethodPost, root+"?"+credential, "application/vnd.api+json; charset=utf-8", `{"ref_id":"tpl1","phone_number":"13055551234"}`), "200 022"},
+		"number that is a JSON number":         {ask(http.MethodPost, root+"?"+credential, jsonType, `{"ref_id":"tpl1","phone_number":13055551234}`), "200 002"},
+		"null in the object, value in the URL": {ask(http.MethodPost, root+"?"+credential+rest, jsonType, `{"ref_id":null}`), "200 022"},
+		"names in another case":                {ask(http.MethodGet, root+"?"+credential+"&REF_ID=tpl1&phone_number=13055551234", "", ""), "200 020"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			heard, body := h.ask(c.request)
+			if heard.Word != c.want {
+				t.Errorf("it is answered %s, want %s", body, c.want)
+			}
+			if n := len(h.Courier.Dispatches()); (n == 1) != (c.want == "200 022") {
+				t.Errorf("%d messages were sent", n)
+			}
+		})
+	}
+}
+
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	for session, want := range map[string]string{
+		"9f1c-A_": "9f1c-A_", strings.Repeat("a", 64): strings.Repeat("a", 64),
+		strings.Repeat("a", 65): "", "<b>": "", "a b": "", "ñ": "", "\xff": "", "a\x00": "", `"`: "",
+	} {
+		if got := echo(session); got != want {
+			t.Errorf("%q is told as %q", session, got)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/api"
+	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/internal/clock"
+	"github.com/aldaba-otp/aldaba/internal/httpx"
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// Options are the settings of a server.
+type Options struct {
+	Listen   string // of the dialects; port 0 picks one
+	Database string // sqlite:PATH or postgres://...
+	KeysFile string // the key ring; it is read again when it changes
+	TLSCert  string // PEM files; both or none
+	TLSKey   string
+
+	AdminListen string // "" for no admin listener
+	AdminToken  string
+
+	DrainDelay   time.Duration // between not ready and closing the listener
+	DrainTimeout time.Duration // for requests under way
+
+	Writers  int // group-commit writers on PostgreSQL
+	MaxBatch int // steps a transaction; 0 is the default, 1 shows what group commit gains
+
+	// Dev opens /dev/, gives tenants without routes the inbox and admits short
+	// API keys.
+	Dev bool
+	// Clock is the server's; a new one when nil.
+	Clock *clock.Clock
+	Log   *slog.Logger
+}
+
+// App is a whole server.
+type App struct {
+	Service *otp.Service
+	Store   *store.Writer
+	Courier *delivery.Courier
+	Inbox   *inbox.Inbox
+	Clock   *clock.Clock
+
+	o        Options
+	self     otp.ID
+	log      *slog.Logger
+	keys     *ringFile
+	dialects []api.Dialect
+
+	listener net.Listener
+	public   *http.Server
+	adminOn  net.Listener
+	admin    *http.Server
+
+	// keepClock saves the clock's offset; nil when it is never turned.
+	keepClock  func() error
+	sweeper    *otp.Sweeper
+	sweeping   sync.Mutex
+	configured atomic.Int64 // version of the configuration in force, -1 before any
+	ready      atomic.Bool
+	ctx        context.Context
+	cancel     context.CancelFunc
+	loops      sync.WaitGroup
+	failed     chan error
+}
+
+// New opens the database, checks that the key ring is the one it was used
+// with, and loads the configuration. It listens to nothing yet.
+func New(ctx context.Context, o Options) (*App, error) {
+	a := &App{o: o, Clock: o.Clock, log: o.Log, failed: make(chan error, 4)}
+	if a.Clock == nil {
+		a.Clock = clock.New(0)
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	a.configured.Store(-1)
+	var err error
+	if a.keys, err = readRing(o.KeysFile); err != nil {
+		return nil, err
+	}
+	db, err := openEngine(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	opts := db.options
+	opts.MaxBatch, opts.Now, opts.Offset, opts.Log = o.MaxBatch, time.Now, a.Clock.Offset, a.log
+	a.Store = store.NewWriter(db.engine, opts)
+	if err := a.assemble(ctx); err != nil {
+		return nil, errors.Join(err, a.Store.Close())
+	}
+	return a, nil
+}
+
+// assemble makes the core and everything around it.
+func (a *App) assemble(ctx context.Context) error {
+	if err := a.checkRing(ctx, a.keys.ring); err != nil {
+		return err
+	}
+	if _, err := rand.Read(a.self[:]); err != nil {
+		return err
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.Inbox = inbox.New(a.Clock)
+	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log})
+	name := ""
+	if a.o.Dev {
+		name = devInbox
+	}
+	a.Service = otp.New(otp.Options{
+		Store: a.Store, Ring: a.keys.ring, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
+		Now: a.Clock.Now, Server: a.self, Inbox: name, ShortKeys: a.o.Dev, Log: a.log,
+	})
+	a.sweeper = a.Service.NewSweeper()
+	a.dialects = dialects(api.NewHost(a.Service))
+	return a.reload(ctx)
+}
+
+// devInbox is the provider of tenants without routes in `aldaba dev`.
+const devInbox = "inbox"
+
+// Start listens and works until Stop.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.Store.Beat(ctx, a.self); err != nil {
+		return fmt.Errorf("announce this server in the database: %w", err)
+	}
+	mux, err := httpx.NewMux(a.routes(), httpx.NotFound)
+	if err != nil {
+		return err
+	}
+	if a.listener, err = net.Listen("tcp", a.o.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	options := httpx.ServerOptions{Handler: a.around(mux), Log: a.log}
+	if options.TLS, err = a.tls(); err != nil {
+		return err
+	}
+	a.public = httpx.Server(options)
+	if err := a.startAdmin(); err != nil {
+		return err
+	}
+	a.Courier.Start(a.Service)
+	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.sweep, a.watchStore} {
+		a.loops.Go(loop)
+	}
+	a.loops.Go(func() { a.serve(a.public, a.listener, options.TLS != nil) })
+	a.ready.Store(true)
+	return nil
+}
+
+// around puts the standard middlewares around a mux.
+func (a *App) around(mux *httpx.Mux) http.Handler {
+	return httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse})(mux)
+}
+
+// serve runs one listener and reports when it fails.
+func (a *App) serve(s *http.Server, l net.Listener, secure bool) {
+	var err error
+	if secure {
+		err = s.ServeTLS(l, "", "")
+	} else {
+		err = s.Serve(l)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		a.fail(fmt.Errorf("serve: %w", err))
+	}
+}
+
+func (a *App) fail(err error) {
+	select {
+	case a.failed <- err:
+	default:
+	}
+}
+
+// tls reads the certificate, if there is one.
+func (a *App) tls() (*tls.Config, error) {
+	if a.o.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(a.o.TLSCert, a.o.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// Addr returns the address of the dialects' listener, once it has started.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// AdminAddr returns the address of the admin listener, or "".
+func (a *App) AdminAddr() string {
+	if a.adminOn == nil {
+		return ""
+	}
+	return a.adminOn.Addr().String()
+}
+
+// Dialects returns the mounted dialects, for the start-up text.
+func (a *App) Dialects() []api.Dialect { return a.dialects }
+
+// Failed tells of a failure that the server cannot outlive.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop drains: it says that it is not ready, waits for balancers to notice,
+// lets requests and messages under way come to their end, and closes the
+// database.
+func (a *App) Stop(ctx context.Context) error {
+	a.ready.Store(false)
+	if a.o.DrainDelay > 0 && a.listener != nil {
+		select {
+		case <-time.After(a.o.DrainDelay):
+		case <-ctx.Done():
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.o.DrainTimeout, 15*time.Second))
+	defer cancel()
+	var errs []error
+	for _, s := range []*http.Server{a.public, a.admin} {
+		if s != nil {
+			errs = append(errs, s.Shutdown(ctx))
+		}
+	}
+	if a.listener != nil {
+		a.Courier.Stop(ctx)
+	}
+	a.cancel()
+	a.loops.Wait()
+	errs = append(errs, a.Store.Leave(context.WithoutCancel(ctx), a.self), a.Store.Close())
+	return errors.Join(errs...)
+}

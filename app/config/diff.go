@@ -1,0 +1,179 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// same compares two values in the form in which they are kept, in which an
+// empty list is no list and 5 is 5.0.
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// providerDiff names the settings that differ, never their values.
+func providerDiff(old, new otp.Provider) []string {
+	names := map[string]bool{}
+	if old.Type != new.Type {
+		names["type"] = true
+	}
+	for _, settings := range []map[string]any{old.Settings, new.Settings} {
+		for key := range settings {
+			names[key] = !same(old.Settings[key], new.Settings[key])
+		}
+	}
+	maps.DeleteFunc(names, func(_ string, differs bool) bool { return !differs })
+	return slices.Sorted(maps.Keys(names))
+}
+
+// tenantDiff names the keys that differ, with what differs in them.
+func tenantDiff(old, new *otp.Tenant) (all []string) {
+	add := func(key string, differs bool, detail ...string) {
+		if !differs {
+			return
+		}
+		if len(detail) > 0 {
+			key += " (" + strings.Join(detail, ", ") + ")"
+		}
+		all = append(all, key)
+	}
+	add("brand", old.Brand != new.Brand)
+	add("home", old.Home != new.Home, arrow(old.Home, new.Home))
+	add("countries", !slices.Equal(old.Countries, new.Countries))
+	add("policy", old.Policy != new.Policy, arrow(old.Policy, new.Policy))
+	add("locale", old.Locale != new.Locale, arrow(old.Locale, new.Locale))
+	add("max_lifetime", old.MaxLifetime != new.MaxLifetime, arrow(old.MaxLifetime, new.MaxLifetime))
+	add("routes", !same(old.Routes, new.Routes))
+	add("profiles", !same(old.Profiles, new.Profiles), named(old.Profiles, new.Profiles, profileName, profileDiff)...)
+	add("templates", !same(old.Templates, new.Templates), named(old.Templates, new.Templates, templateName, nil)...)
+	add("credentials", !same(old.Credentials, new.Credentials), named(old.Credentials, new.Credentials, credentialName, nil)...)
+	return all
+}
+
+// arrow shows a value before and after.
+func arrow[T comparable](old, new T) string {
+	show := func(v T) string {
+		var none T
+		if v == none {
+			return "none"
+		}
+		return fmt.Sprint(v)
+	}
+	return show(old) + " -> " + show(new)
+}
+
+// named compares lists whose entries have names: +added, -removed, and changed
+// ones with what changed. Entries that share a name are compared together.
+func named[T any](old, new []T, name func(*T) string, detail func(old, new *T) string) (all []string) {
+	group := func(list []T) (groups map[string][]T, order []string) {
+		groups = make(map[string][]T)
+		for i := range list {
+			n := name(&list[i])
+			if groups[n] == nil {
+				order = append(order, n)
+			}
+			groups[n] = append(groups[n], list[i])
+		}
+		return groups, order
+	}
+	before, oldOrder := group(old)
+	after, newOrder := group(new)
+	for _, n := range newOrder {
+		switch a, b := before[n], after[n]; {
+		case a == nil:
+			all = append(all, "+"+n)
+		case same(a, b):
+		case detail != nil && len(a) == 1 && len(b) == 1:
+			all = append(all, n+": "+detail(&a[0], &b[0]))
+		default:
+			all = append(all, "~"+n)
+		}
+	}
+	for _, n := range oldOrder {
+		if after[n] == nil {
+			all = append(all, "-"+n)
+		}
+	}
+	if len(all) == 0 {
+		return []string{"order"}
+	}
+	return all
+}
+
+func profileName(p *otp.Profile) string { return p.Name }
+
+func templateName(t *otp.Template) string {
+	return cmp.Or(t.Profile, "*") + "/" + cmp.Or(string(t.Channel), "*") + "/" + cmp.Or(t.Locale, "*")
+}
+
+func credentialName(c *otp.Credential) string {
+	return strings.TrimSpace(string(c.Type) + " " + c.Identity)
+}
+
+// profileDiff tells how a profile changes.
+func profileDiff(old, new *otp.Profile) string {
+	var all []string
+	add := func(key string, differs bool, change string) {
+		if differs {
+			all = append(all, strings.TrimSpace(key+" "+change))
+		}
+	}
+	add("aliases", !same(old.Aliases, new.Aliases), "")
+	add("fields", !same(old.Fields, new.Fields), "")
+	add("active", old.Inactive != new.Inactive, fmt.Sprintf("%t -> %t", !old.Inactive, !new.Inactive))
+	add("policy", old.Policy != new.Policy, arrow(old.Policy, new.Policy))
+	add("alphabet", old.Alphabet != new.Alphabet, arrow(old.Alphabet, new.Alphabet))
+	add("length", old.Length != new.Length, arrow(old.Length, new.Length))
+	add("lifetime", old.Lifetime != new.Lifetime, arrow(old.Lifetime, new.Lifetime))
+	add("max_attempts", old.MaxAttempts != new.MaxAttempts, arrow(old.MaxAttempts, new.MaxAttempts))
+	add("resend", old.Resend != new.Resend, arrow(old.Resend, new.Resend))
+	add("purpose", old.Purpose != new.Purpose, arrow(old.Purpose, new.Purpose))
+	add("sender", old.Sender != new.Sender, arrow(old.Sender, new.Sender))
+	return strings.Join(all, ", ")
+}
+
+// The bounds below which a setting is called weak: those of the strict policy.
+const (
+	weakCodes    = 1e6
+	shortestLife = 30 * time.Second
+	longestLife  = 10 * time.Minute
+	usualLength  = 6
+)
+
+// Warnings names the weak settings of a tenant's profiles, for the log. Those
+// under the strict policy are not honoured and not named.
+func Warnings(t *otp.Tenant) (all []string) {
+	for i := range t.Profiles {
+		p := &t.Profiles[i]
+		if cmp.Or(p.Policy, t.Policy) == otp.Strict {
+			continue
+		}
+		warn := func(format string, args ...any) {
+			all = append(all, fmt.Sprintf("tenant %s, profile %s: ", t.Name, p.Name)+fmt.Sprintf(format, args...))
+		}
+		codes, size := 1.0, len(cmp.Or(p.Alphabet, otp.Digits).Characters())
+		for range cmp.Or(p.Length, usualLength) {
+			codes *= float64(size)
+		}
+		if (p.Length > 0 || p.Alphabet != "") && codes < weakCodes {
+			warn("a code is one of only %.0f; a million are needed to withstand guessing", codes)
+		}
+		if p.Lifetime > longestLife {
+			warn("a lifetime of %s is longer than %s", p.Lifetime, longestLife)
+		}
+		if p.Lifetime > 0 && p.Lifetime < shortestLife {
+			warn("a lifetime of %s is shorter than %s", p.Lifetime, shortestLife)
+		}
+	}
+	return all
+}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+const exportHeader = `# Configuration of an Aldaba server, as "aldaba apply" takes it back.
+# It is confidential: addresses of contacts and settings of providers stand
+# here in clear. Keys and passwords of applications are only here as hashes;
+# the hash of a key is worth something only with the server's own key ring.
+`
+
+// Export writes a configuration as YAML that [ParseTenants] and [File.Plan]
+// take back without a difference. Of the contacts, those that came with a
+// configuration are written.
+func Export(c Current) ([]byte, error) {
+	var w writer
+	providers, tenants := list(), list()
+	for _, p := range c.Providers {
+		providers.Content = append(providers.Content, w.provider(p))
+	}
+	for i := range c.Tenants {
+		var contacts []otp.NamedContact
+		if c.Contacts != nil {
+			var err error
+			if contacts, err = c.Contacts(c.Tenants[i].Name); err != nil {
+				return nil, fmt.Errorf("config: list the contacts of tenant %s: %w", c.Tenants[i].Name, err)
+			}
+		}
+		tenants.Content = append(tenants.Content, w.tenant(&c.Tenants[i], contacts))
+	}
+	if err := errors.Join(w.faults...); err != nil {
+		return nil, err
+	}
+	root := mapping()
+	root.put("providers", providers)
+	root.put("tenants", tenants)
+	body, err := encode(root.node())
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(exportHeader), body...), nil
+}
+
+// writer builds nodes and remembers what could not be written.
+type writer struct{ faults []error }
+
+// pairs is a mapping under construction.
+type pairs yaml.Node
+
+func mapping() *pairs { return &pairs{Kind: yaml.MappingNode, Tag: "!!map"} }
+
+func list(entries ...*yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: entries}
+}
+
+func (p *pairs) node() *yaml.Node { return (*yaml.Node)(p) }
+
+func (p *pairs) put(key string, value *yaml.Node) {
+	p.Content = append(p.Content, text(key), value)
+}
+
+// some puts a text that is not empty.
+func (p *pairs) some(key, value string) {
+	if value != "" {
+		p.put(key, text(value))
+	}
+}
+
+// number puts a number that is not zero.
+func (p *pairs) number(key string, value int) {
+	if value != 0 {
+		p.put(key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(value)})
+	}
+}
+
+func (p *pairs) duration(key string, d time.Duration) {
+	if d != 0 {
+		p.put(key, text(d.String()))
+	}
+}
+
+func (p *pairs) no(key string, is bool) {
+	if is {
+		p.put(key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "false"})
+	}
+}
+
+// texts puts a short list in one line.
+func (p *pairs) texts(key string, values []string) {
+	if len(values) > 0 {
+		p.put(key, line(values))
+	}
+}
+
+func line(values []string) *yaml.Node {
+	l := list()
+	l.Style = yaml.FlowStyle
+	for _, v := range values {
+		l.Content = append(l.Content, text(v))
+	}
+	return l
+}
+
+// text is quoted unless it is a plain word; the emitter alone would bend some
+// texts with line breaks and outer spaces.
+func text(s string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-./", c)
+	}
+	if strings.ContainsFunc(s, func(c rune) bool { return !plain(c) }) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+func each[T any](p *pairs, key string, all []T, write func(*T) *pairs) {
+	if len(all) == 0 {
+		return
+	}
+	l := list()
+	for i := range all {
+		l.Content = append(l.Content, write(&all[i]).node())
+	}
+	p.put(key, l)
+}
+
+func (w *writer) provider(p otp.Provider) *yaml.Node {
+	m := mapping()
+	m.put("name", text(p.Name))
+	m.put("type", text(p.Type))
+	for _, key := range slices.Sorted(maps.Keys(p.Settings)) {
+		var n yaml.Node
+		if err := n.Encode(p.Settings[key]); err != nil {
+			w.faults = append(w.faults, fmt.Errorf("config: export provider %s: setting %s cannot be written", p.Name, key))
+			continue
+		}
+		m.put(key, bare(&n))
+	}
+	return m.node()
+}
+
+func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
+	m := mapping()
+	m.put("name", text(t.Name))
+	m.some("brand", t.Brand)
+	m.some("home", t.Home)
+	m.texts("countries", t.Countries)
+	m.some("policy", string(t.Policy))
+	m.some("locale", t.Locale)
+	m.duration("max_lifetime", t.MaxLifetime)
+	each(m, "routes", t.Routes, func(r *otp.Route) *pairs {
+		o := mapping()
+		o.put("channel", text(string(r.Channel)))
+		o.some("prefix", r.Prefix)
+		o.put("providers", line(r.Providers))
+		return o
+	})
+	each(m, "profiles", t.Profiles, exportProfile)
+	each(m, "templates", t.Templates, func(tpl *otp.Template) *pairs {
+		o := mapping()
+		o.some("profile", tpl.Profile)
+		o.some("channel", string(tpl.Channel))
+		o.some("locale", tpl.Locale)
+		o.some("subject", tpl.Subject)
+		o.put("text", text(tpl.Text))
+		return o
+	})
+	contacts = slices.DeleteFunc(slices.Clone(contacts), func(c otp.NamedContact) bool { return !c.Configured })
+	each(m, "contacts", contacts, func(c *otp.NamedContact) *pairs {
+		o := mapping()
+		o.put("id", text(c.ID))
+		o.some("sms", c.Addresses.SMS)
+		o.some("email", c.Addresses.Email)
+		o.some("pending_sms", c.Addresses.PendingSMS)
+		o.some("pending_email", c.Addresses.PendingEmail)
+		return o
+	})
+	each(m, "credentials", t.Credentials, func(c *otp.Credential) *pairs { return w.credential(t.Name, c) })
+	return m.node()
+}
+
+func exportProfile(p *otp.Profile) *pairs {
+	m := mapping()
+	m.put("name", text(p.Name))
+	if len(p.Aliases) > 0 {
+		aliases := mapping()
+		for _, dialect := range slices.Sorted(maps.Keys(p.Aliases)) {
+			aliases.put(dialect, line(p.Aliases[dialect]))
+		}
+		m.put("aliases", aliases.node())
+	}
+	if len(p.Fields) > 0 {
+		fields := mapping()
+		for _, f := range p.Fields {
+			fields.put(f.Code, text(string(f.Channel)))
+		}
+		m.put("fields", fields.node())
+	}
+	m.no("active", p.Inactive)
+	m.some("policy", string(p.Policy))
+	m.some("alphabet", string(p.Alphabet))
+	m.number("length", p.Length)
+	m.duration("lifetime", p.Lifetime)
+	m.number("max_attempts", p.MaxAttempts)
+	m.some("resend", p.Resend)
+	m.some("purpose", p.Purpose)
+	m.some("sender", p.Sender)
+	return m
+}
+
+func (w *writer) credential(tenant string, c *otp.Credential) *pairs {
+	m := mapping()
+	m.put("type", text(string(c.Type)))
+	identity, secret, ok := credentialKeys(c.Type)
+	if !ok {
+		w.faults = append(w.faults, fmt.Errorf("config: export tenant %s: it has a credential of an unknown type", tenant))
+	}
+	if identity != "" {
+		m.put(identity, text(c.Identity))
+	}
+	m.put(secret+asHash, text(c.Hash))
+	m.texts("scopes", c.Scopes)
+	m.no("credit", c.NoCredit)
+	return m
+}

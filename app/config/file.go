@@ -1,0 +1,215 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// File is a parsed tenants file. Which keys were given for a tenant is kept,
+// since only those replace what is in force.
+type File struct {
+	name string
+	root *yaml.Node
+	read *contents
+}
+
+// contents are the values of a file.
+type contents struct {
+	providers []otp.Provider
+	tenants   []tenantEntry
+	lines     map[string]int
+}
+
+// tenantEntry is what a file says about one tenant.
+type tenantEntry struct {
+	path        string
+	line        int
+	given       []string // keys, in the order of [tenantKeys]
+	tenant      otp.Tenant
+	credentials []credentialEntry
+	contacts    []contactEntry
+}
+
+func (t *tenantEntry) has(key string) bool { return slices.Contains(t.given, key) }
+
+// ParseTenants reads a tenants file and checks everything that can be checked
+// without the configuration in force. The error is [Mistakes].
+func ParseTenants(file string, data []byte) (*File, error) {
+	r := newReader(file)
+	root := r.document(data)
+	if root == nil || len(r.mistakes) > 0 {
+		return nil, r.mistakes.err()
+	}
+	f := &File{name: file, root: root}
+	f.read = r.contents(root)
+	f.checkAlone(r)
+	if err := r.mistakes.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// contents reads the whole document.
+func (r *reader) contents(root *yaml.Node) *contents {
+	c := &contents{lines: r.lines}
+	o := r.object(root, "", "providers", "tenants")
+	o.each("providers", func(n *yaml.Node, path string) { c.providers = append(c.providers, r.provider(n, path)) })
+	o.each("tenants", func(n *yaml.Node, path string) { c.tenants = append(c.tenants, r.tenant(n, path)) })
+	return c
+}
+
+// checkAlone has the core check the file's tenants by themselves, so that all
+// mistakes of a file are found at once. What depends on the configuration in
+// force waits for [File.Plan].
+func (f *File) checkAlone(r *reader) {
+	tenants := make([]otp.Tenant, len(f.read.tenants))
+	for i, entry := range f.read.tenants {
+		t := entry.tenant
+		for j, c := range entry.credentials {
+			// A key has no hash yet; those of UnityVox may share an identity.
+			t.Credentials = append(t.Credentials, c.credential(fmt.Sprintf("%d.%d", i, j)))
+		}
+		tenants[i] = t
+	}
+	_, err := otp.NewDirectory(tenants, f.read.providers)
+	var faults otp.Mistakes
+	if !errors.As(err, &faults) {
+		return
+	}
+	later := regexp.MustCompile(`\.routes\[\d+\]\.providers\[\d+\]$`)
+	template := regexp.MustCompile(`^tenants\[(\d+)\]\.templates\[\d+\]\.profile$`)
+	known := slices.Clone(r.mistakes)
+	for _, fault := range faults {
+		if later.MatchString(fault.Path) {
+			continue
+		}
+		if m := template.FindStringSubmatch(fault.Path); m != nil {
+			if i, err := strconv.Atoi(m[1]); err == nil && !f.read.tenants[i].has("profiles") {
+				continue
+			}
+		}
+		// A value that could not be read is missing for the core; one mistake
+		// about it is enough.
+		if !slices.ContainsFunc(known, func(m Mistake) bool {
+			return strings.HasPrefix(m.Path, fault.Path) || strings.HasSuffix(fault.Path, ".name") && strings.HasPrefix(fault.Path, m.Path)
+		}) {
+			r.fail(f.line(fault.Path), fault.Path, "%s", fault.Message)
+		}
+	}
+}
+
+// line finds a path's line, or that of the nearest value around it.
+func (f *File) line(path string) int {
+	for path != "" {
+		if line, ok := f.read.lines[path]; ok {
+			return line
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return 0
+}
+
+// Locate gives mistakes of the same document in another form, such as those
+// that a server found in what [File.Encode] made, the lines of this file.
+func (f *File) Locate(mistakes Mistakes) Mistakes {
+	all := slices.Clone(mistakes)
+	for i := range all {
+		all[i].File, all[i].Line = f.name, f.line(all[i].Path)
+	}
+	return all
+}
+
+// Name returns the name the file was parsed under.
+func (f *File) Name() string { return f.name }
+
+// holders are the mappings of the document in which a secret may stand, each
+// with its path: providers, whose settings differ by type, and credentials.
+func (f *File) holders(visit func(m *yaml.Node, path string)) {
+	each := func(n *yaml.Node, key, path string, visit func(m *yaml.Node, path string)) {
+		for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value != key {
+				continue
+			}
+			for j, entry := range n.Content[i+1].Content {
+				visit(entry, fmt.Sprintf("%s%s[%d]", path, key, j))
+			}
+		}
+	}
+	each(f.root, "providers", "", visit)
+	each(f.root, "tenants", "", func(t *yaml.Node, path string) { each(t, "credentials", path+".", visit) })
+}
+
+// Resolve replaces each NAME_file and NAME_env by NAME with what stands there,
+// a file without its trailing newline. Relative paths start at the folder of
+// the tenants file. The error is [Mistakes].
+func (f *File) Resolve(env Environment) error {
+	r := newReader(f.name)
+	f.holders(func(m *yaml.Node, path string) {
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			key, value := m.Content[i], m.Content[i+1]
+			name := strings.TrimSuffix(strings.TrimSuffix(key.Value, fromFile), fromEnv)
+			if name == key.Value {
+				continue
+			}
+			text, fault := secret{key.Value, value.Value}.resolve(f.name, env)
+			if fault != "" {
+				r.fail(key.Line, path+"."+key.Value, "%s", fault)
+				continue
+			}
+			key.Value = name
+			m.Content[i+1] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle, Line: value.Line}
+		}
+	})
+	if err := r.mistakes.err(); err != nil {
+		return err
+	}
+	again := newReader(f.name)
+	f.read = again.contents(f.root)
+	return again.mistakes.err()
+}
+
+// Encode returns the file as YAML again, for a running server's admin API.
+// Call [File.Resolve] first. The result holds secrets in clear.
+func (f *File) Encode() ([]byte, error) {
+	r := newReader(f.name)
+	f.unresolved(r)
+	if err := r.mistakes.err(); err != nil {
+		return nil, err
+	}
+	return encode(bare(f.root))
+}
+
+// unresolved reports the secrets that still stand elsewhere: a server never
+// reads files or variables for somebody who sends it a configuration.
+func (f *File) unresolved(r *reader) {
+	f.holders(func(m *yaml.Node, path string) {
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			key := m.Content[i]
+			if strings.HasSuffix(key.Value, fromFile) || strings.HasSuffix(key.Value, fromEnv) {
+				r.fail(key.Line, path+"."+key.Value, "must be resolved where the file is; the server reads no files and variables for it")
+			}
+		}
+	})
+}
+
+// bare copies a node without comments and styles: what people wrote for
+// people may say more than is to be sent.
+func bare(n *yaml.Node) *yaml.Node {
+	c := &yaml.Node{Kind: n.Kind, Tag: cmp.Or(n.Tag, n.ShortTag()), Value: n.Value}
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
+		c.Style = yaml.DoubleQuotedStyle
+	}
+	for _, child := range n.Content {
+		c.Content = append(c.Content, bare(child))
+	}
+	return c
+}

@@ -1,0 +1,260 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// Current is the configuration in force.
+type Current struct {
+	Providers []otp.Provider
+	Tenants   []otp.Tenant
+	// Contacts returns all contacts of a tenant. It is asked only about
+	// tenants in force; nil means that there are none.
+	Contacts func(tenant string) ([]otp.NamedContact, error)
+}
+
+// Tools are what checking and hashing takes.
+type Tools struct {
+	Ring      *otp.Ring
+	Passwords otp.Passwords
+	Addresses otp.Addresses
+	// ShortKeys admits API keys of less than 128 bits.
+	ShortKeys bool
+	// Providers checks a provider's type and settings; nil checks nothing. It
+	// may return [otp.Mistakes] with paths below the provider.
+	Providers func(p otp.Provider) error
+	// Dialects are the names that aliases may be for; nil admits any.
+	Dialects []string
+}
+
+// ContactChange is one contact to put, with Configured set, or to delete.
+type ContactChange struct {
+	Tenant, ID string
+	Delete     bool
+	Addresses  otp.ContactAddresses
+}
+
+// Plan is what applying a file comes to.
+type Plan struct {
+	// Providers and Tenants are the complete new configuration: that in force,
+	// with what is new at the end.
+	Providers []otp.Provider
+	Tenants   []otp.Tenant
+	Contacts  []ContactChange
+	// Diff tells in lines for people what changes; it is empty when nothing
+	// does. It never holds a secret, a hash or an address.
+	Diff []string
+	// Warnings name the weak settings of the tenants in the file.
+	Warnings []string
+}
+
+// planner merges one file into one configuration.
+type planner struct {
+	file    *File
+	current Current
+	tools   Tools
+	r       *reader
+	plan    *Plan
+}
+
+// Plan merges the file into the configuration in force and checks the result:
+// each key given for a tenant replaces that key whole, a provider replaces
+// that of its name, and everything else stays. Nothing is changed by it.
+//
+// The error is [Mistakes], unless hashing or listing contacts failed.
+func (f *File) Plan(c Current, t Tools) (*Plan, error) {
+	p := &planner{file: f, current: c, tools: t, r: newReader(f.name), plan: &Plan{}}
+	f.unresolved(p.r)
+	if err := p.r.mistakes.err(); err != nil {
+		return nil, err
+	}
+	p.providers()
+	p.plan.Tenants = slices.Clone(c.Tenants)
+	for i := range f.read.tenants {
+		if err := p.tenant(&f.read.tenants[i]); err != nil {
+			return nil, err
+		}
+	}
+	p.check()
+	if err := p.r.mistakes.err(); err != nil {
+		return nil, err
+	}
+	return p.plan, nil
+}
+
+func (p *planner) fail(path, format string, args ...any) {
+	p.r.fail(p.file.line(path), path, format, args...)
+}
+
+func (p *planner) note(format string, args ...any) {
+	p.plan.Diff = append(p.plan.Diff, fmt.Sprintf(format, args...))
+}
+
+// providers merges the providers.
+func (p *planner) providers() {
+	p.plan.Providers = slices.Clone(p.current.Providers)
+	for i, given := range p.file.read.providers {
+		if p.tools.Providers != nil {
+			p.checkProvider(fmt.Sprintf("providers[%d]", i), given)
+		}
+		at := slices.IndexFunc(p.plan.Providers, func(old otp.Provider) bool { return old.Name == given.Name })
+		switch {
+		case at < 0:
+			p.plan.Providers = append(p.plan.Providers, given)
+			p.note("+ provider %s", given.Name)
+		case !same(p.plan.Providers[at], given):
+			p.note("~ provider %s: %s", given.Name, strings.Join(providerDiff(p.plan.Providers[at], given), ", "))
+			p.plan.Providers[at] = given
+		}
+	}
+}
+
+func (p *planner) checkProvider(path string, given otp.Provider) {
+	err := p.tools.Providers(given)
+	var faults otp.Mistakes
+	if !errors.As(err, &faults) {
+		if err != nil {
+			p.fail(path, "%v", err)
+		}
+		return
+	}
+	for _, fault := range faults {
+		at := strings.TrimSuffix(path+"."+strings.TrimPrefix(fault.Path, "."), ".")
+		p.fail(at, "%s", fault.Message)
+	}
+}
+
+// tenant merges one tenant of the file.
+func (p *planner) tenant(e *tenantEntry) error {
+	name := e.tenant.Name
+	at := slices.IndexFunc(p.plan.Tenants, func(t otp.Tenant) bool { return t.Name == name })
+	old := otp.Tenant{Name: name}
+	if at >= 0 {
+		old = p.plan.Tenants[at]
+	}
+	merged := old
+	e.over(&merged)
+	p.dialects(e)
+	if e.has("credentials") {
+		var err error
+		if merged.Credentials, err = p.credentials(e, old.Credentials); err != nil {
+			return err
+		}
+	}
+	if at < 0 {
+		p.plan.Tenants = append(p.plan.Tenants, merged)
+		p.note("+ tenant %s", name)
+	} else if p.plan.Tenants[at] = merged; !same(old, merged) {
+		p.note("~ tenant %s: %s", name, strings.Join(tenantDiff(&old, &merged), ", "))
+	}
+	p.plan.Warnings = append(p.plan.Warnings, Warnings(&merged)...)
+	if e.has("contacts") {
+		return p.contacts(e, merged.Home, at >= 0)
+	}
+	return nil
+}
+
+// over puts the keys given for a tenant over what it has.
+func (e *tenantEntry) over(t *otp.Tenant) {
+	new := &e.tenant
+	for _, key := range e.given {
+		switch key {
+		case "brand":
+			t.Brand = new.Brand
+		case "home":
+			t.Home = new.Home
+		case "countries":
+			t.Countries = new.Countries
+		case "policy":
+			t.Policy = new.Policy
+		case "locale":
+			t.Locale = new.Locale
+		case "max_lifetime":
+			t.MaxLifetime = new.MaxLifetime
+		case "routes":
+			t.Routes = new.Routes
+		case "profiles":
+			t.Profiles = new.Profiles
+		case "templates":
+			t.Templates = new.Templates
+		}
+	}
+}
+
+// dialects refuses aliases for dialects that nobody speaks.
+func (p *planner) dialects(e *tenantEntry) {
+	if p.tools.Dialects == nil {
+		return
+	}
+	for i := range e.tenant.Profiles {
+		for _, dialect := range slices.Sorted(maps.Keys(e.tenant.Profiles[i].Aliases)) {
+			if fault := unknownKey(dialect, p.tools.Dialects); fault != "" {
+				p.fail(fmt.Sprintf("%s.profiles[%d].aliases.%s", e.path, i, dialect), "%s", strings.Replace(fault, "unknown key", "unknown dialect", 1))
+			}
+		}
+	}
+}
+
+// check has the core check the merged configuration. The tenants of the file
+// come last, so that what collides with another tenant is told of the file.
+func (p *planner) check() {
+	entries := make(map[string]*tenantEntry)
+	for i := range p.file.read.tenants {
+		entries[p.file.read.tenants[i].tenant.Name] = &p.file.read.tenants[i]
+	}
+	tenants := slices.Clone(p.plan.Tenants)
+	slices.SortStableFunc(tenants, func(a, b otp.Tenant) int {
+		inFile := func(t otp.Tenant) int {
+			if entries[t.Name] != nil {
+				return 1
+			}
+			return 0
+		}
+		return inFile(a) - inFile(b)
+	})
+	_, err := otp.NewDirectory(tenants, p.plan.Providers)
+	var faults otp.Mistakes
+	if !errors.As(err, &faults) {
+		return
+	}
+	known := slices.Clone(p.r.mistakes)
+	for _, fault := range faults {
+		path, line := fault.Path, p.file.line(fault.Path)
+		if m := regexp.MustCompile(`^tenants\[(\d+)\](.*)$`).FindStringSubmatch(path); m != nil {
+			i, err := strconv.Atoi(m[1])
+			if err != nil || i >= len(tenants) {
+				continue
+			}
+			path, line = p.place(entries[tenants[i].Name], tenants[i].Name, m[2])
+		}
+		if !slices.ContainsFunc(known, func(m Mistake) bool { return m.Path == path || strings.HasPrefix(m.Path, path+".") }) {
+			p.r.fail(line, path, "%s", fault.Message)
+		}
+	}
+}
+
+// place tells where a value of a merged tenant comes from: from the file, with
+// the file's path, or from the configuration in force.
+func (p *planner) place(e *tenantEntry, name, below string) (path string, line int) {
+	inForce := "tenants[" + name + "]" + below
+	if e == nil {
+		return inForce, 0
+	}
+	key := strings.TrimPrefix(below, ".")
+	if end := strings.IndexAny(key, ".["); end >= 0 {
+		key = key[:end]
+	}
+	if e.has(key) || key == "" {
+		return e.path + below, p.file.line(e.path + below)
+	}
+	// The file's change made a mistake of what it left alone.
+	return inForce, e.line
+}

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Server is the configuration of one `aldaba serve`.
+type Server struct {
+	Listen   string // of the dialects
+	Admin    Admin
+	Database string // sqlite:PATH or postgres://...
+	Keys     string // path of the key ring
+	TLS      TLS
+	Log      Log
+	Drain    Drain
+	Writers  int // on the database at once; 0 lets the engine decide
+}
+
+// Admin is the listener of the admin API. There is none when Listen is empty.
+type Admin struct {
+	Listen string
+	Token  string // resolved; a secret
+}
+
+// TLS names the files of the dialects' certificate; both are empty or none is.
+type TLS struct{ Cert, Key string }
+
+// Log tells what is logged.
+type Log struct {
+	Level string // debug, info, warn or error
+}
+
+// Drain tells how the server ends: Delay is the time between turning unready
+// and closing the listener, Timeout what open requests get after that.
+type Drain struct{ Delay, Timeout time.Duration }
+
+// serverDefaults are what a file that names only keys and a database means.
+func serverDefaults() Server {
+	return Server{
+		Listen: "127.0.0.1:8080",
+		Log:    Log{Level: "info"},
+		Drain:  Drain{Delay: 5 * time.Second, Timeout: 15 * time.Second},
+	}
+}
+
+const defaultAdminListen = "127.0.0.1:8081"
+
+// ParseServer reads a server's file. Relative paths in it, that of an SQLite
+// database too, start at the file's folder. The error is [Mistakes].
+func ParseServer(file string, data []byte, env Environment) (Server, error) {
+	r, s := newReader(file), serverDefaults()
+	root := r.document(data)
+	if root == nil {
+		return Server{}, r.mistakes.err()
+	}
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "writers"}, secretKeys("database", false)...)
+	o := r.object(root, "", known...)
+	if o.has("listen") {
+		s.Listen = o.address("listen")
+	}
+	if o.must("keys"); o.has("keys") {
+		s.Keys = beside(file, o.text("keys"))
+	}
+	s.Database = o.database(file, env)
+	s.Writers = o.whole("writers")
+	s.Admin = o.admin(file, env)
+	s.sections(o, file)
+	if err := r.mistakes.err(); err != nil {
+		return Server{}, err
+	}
+	return s, nil
+}
+
+// sections reads the small members.
+func (s *Server) sections(o *object, file string) {
+	if n := o.values["tls"]; n != nil {
+		t := o.r.object(n, "tls", "cert", "key")
+		t.must("cert", "key")
+		s.TLS = TLS{beside(file, t.text("cert")), beside(file, t.text("key"))}
+	}
+	if n := o.values["log"]; n != nil {
+		l := o.r.object(n, "log", "level")
+		if l.has("level") {
+			s.Log.Level = l.text("level")
+			if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Log.Level) {
+				l.fail("level", "must be debug, info, warn or error")
+			}
+		}
+	}
+	if n := o.values["drain"]; n != nil {
+		d := o.r.object(n, "drain", "delay", "timeout")
+		if d.has("delay") {
+			s.Drain.Delay = d.duration("delay")
+		}
+		if d.has("timeout") {
+			s.Drain.Timeout = d.positive("timeout")
+		}
+	}
+}
+
+// address reads HOST:PORT.
+func (o *object) address(key string) string {
+	text := o.text(key)
+	_, port, err := net.SplitHostPort(text)
+	number, fault := strconv.ParseUint(port, 10, 16)
+	if err != nil || fault != nil || number == 0 && port != "0" {
+		o.fail(key, "must be HOST:PORT, such as 127.0.0.1:8080")
+	}
+	return text
+}
+
+// database reads the database's address. It may hold a password, so that no
+// mistake quotes it.
+func (o *object) database(file string, env Environment) string {
+	given := o.secret("database", false)
+	if given.key == "" {
+		o.must("database")
+		return ""
+	}
+	url, fault := given.resolve(file, env)
+	path, isFile := strings.CutPrefix(url, "sqlite:")
+	switch {
+	case given.value == "": // said already
+	case fault != "":
+		o.fail(given.key, "%s", fault)
+	case isFile && path != "":
+		return "sqlite:" + beside(file, path)
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		return url
+	default:
+		o.fail(given.key, "must be sqlite:PATH or postgres://USER@HOST/NAME")
+	}
+	return ""
+}
+
+func (o *object) admin(file string, env Environment) (a Admin) {
+	n := o.values["admin"]
+	if n == nil {
+		return a
+	}
+	m := o.r.object(n, "admin", append([]string{"listen"}, secretKeys("token", false)...)...)
+	if a.Listen = defaultAdminListen; m.has("listen") {
+		a.Listen = m.address("listen")
+	}
+	given := m.secret("token", false)
+	if given.key == "" {
+		m.must("token")
+		return a
+	}
+	var fault string
+	if a.Token, fault = given.resolve(file, env); fault == "" && a.Token != "" && bits(a.Token) < keyBits {
+		fault = keyAdvice
+	}
+	if fault != "" && given.value != "" {
+		m.fail(given.key, "%s", fault)
+	}
+	return a
+}

@@ -1,0 +1,188 @@
+package config
+
+import (
+	"regexp"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// tenantKeys are the keys of a tenant, in the order in which they are written.
+func tenantKeys() []string {
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "routes", "profiles", "templates", "contacts", "credentials"}
+}
+
+func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
+	o := r.object(n, path, tenantKeys()...)
+	o.must("name")
+	e := tenantEntry{path: path, line: n.Line}
+	for _, key := range tenantKeys() {
+		if o.has(key) {
+			e.given = append(e.given, key)
+		}
+	}
+	e.tenant = otp.Tenant{
+		Name: o.text("name"), Brand: o.text("brand"), Home: o.text("home"), Countries: o.texts("countries"),
+		Policy: otp.Policy(o.text("policy")), Locale: o.locale("locale"), MaxLifetime: o.duration("max_lifetime"),
+	}
+	t := &e.tenant
+	o.each("routes", func(n *yaml.Node, path string) { t.Routes = append(t.Routes, r.route(n, path)) })
+	o.each("profiles", func(n *yaml.Node, path string) { t.Profiles = append(t.Profiles, r.profile(n, path)) })
+	o.each("templates", func(n *yaml.Node, path string) { t.Templates = append(t.Templates, r.template(n, path)) })
+	o.each("credentials", func(n *yaml.Node, path string) { e.credentials = append(e.credentials, r.credential(n, path)) })
+	ids := map[string]int{}
+	o.each("contacts", func(n *yaml.Node, path string) {
+		c := r.contact(n, path)
+		if first, twice := ids[c.ID]; twice && c.ID != "" {
+			r.fail(n.Line, path+".id", "another contact, in line %d, has this id", first)
+		}
+		ids[c.ID] = n.Line
+		e.contacts = append(e.contacts, c)
+	})
+	return e
+}
+
+// locale reads a language tag.
+func (o *object) locale(key string) string {
+	text := o.text(key)
+	if text != "" && !regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`).MatchString(text) {
+		o.fail(key, "must be a language tag, such as en or es-MX")
+	}
+	return text
+}
+
+func (r *reader) route(n *yaml.Node, path string) otp.Route {
+	o := r.object(n, path, "channel", "prefix", "providers")
+	o.must("channel", "providers")
+	return otp.Route{Channel: otp.Channel(o.text("channel")), Prefix: o.text("prefix"), Providers: o.texts("providers")}
+}
+
+func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
+	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender")
+	o.must("name")
+	return otp.Profile{
+		Name: o.text("name"), Aliases: o.aliases("aliases"), Fields: o.fields("fields"), Inactive: !o.flag("active", true),
+		Policy: otp.Policy(o.text("policy")), Alphabet: otp.Alphabet(o.text("alphabet")), Length: o.whole("length"),
+		Lifetime: o.positive("lifetime"), MaxAttempts: o.whole("max_attempts"), Resend: o.text("resend"),
+		Purpose: o.text("purpose"), Sender: o.text("sender"),
+	}
+}
+
+// aliases reads the names by which dialects know a profile. A dialect's name
+// is checked by [File.Plan], which knows the dialects.
+func (o *object) aliases(key string) map[string][]string {
+	n := o.values[key]
+	if n == nil {
+		return nil
+	}
+	dialects := o.r.mapping(n, o.at(key))
+	all := make(map[string][]string)
+	for _, dialect := range dialects.order {
+		all[dialect] = dialects.texts(dialect)
+	}
+	return all
+}
+
+// fields reads a mapping whose order decides which address is used.
+func (o *object) fields(key string) (all []otp.Field) {
+	n := o.values[key]
+	if n == nil {
+		return nil
+	}
+	codes := o.r.mapping(n, o.at(key))
+	for _, code := range codes.order {
+		all = append(all, otp.Field{Code: code, Channel: otp.Channel(codes.text(code))})
+	}
+	return all
+}
+
+func (r *reader) template(n *yaml.Node, path string) otp.Template {
+	o := r.object(n, path, "profile", "channel", "locale", "subject", "text")
+	o.must("text")
+	return otp.Template{
+		Profile: o.text("profile"), Channel: otp.Channel(o.text("channel")), Locale: o.locale("locale"),
+		Subject: o.text("subject"), Text: o.text("text"),
+	}
+}
+
+// contactEntry is a contact as it was given.
+type contactEntry struct {
+	ID        string
+	Addresses otp.ContactAddresses
+	path      string
+}
+
+func (r *reader) contact(n *yaml.Node, path string) contactEntry {
+	o := r.object(n, path, "id", "sms", "email", "pending_sms", "pending_email")
+	o.must("id")
+	c := contactEntry{ID: o.text("id"), path: path, Addresses: otp.ContactAddresses{
+		SMS: o.text("sms"), Email: o.text("email"), PendingSMS: o.text("pending_sms"), PendingEmail: o.text("pending_email"),
+	}}
+	if !regexp.MustCompile(`^[^\r\n]{0,64}$`).MatchString(c.ID) {
+		o.fail("id", "must be 1 to 64 characters in one line")
+	}
+	return c
+}
+
+// credentialEntry is a credential as it was given.
+type credentialEntry struct {
+	path   string
+	kept   otp.Credential // without its hash
+	secret secret
+}
+
+// credential returns the credential with a hash.
+func (c *credentialEntry) credential(hash string) otp.Credential {
+	full := c.kept
+	full.Hash = hash
+	return full
+}
+
+// credentialKeys tells under which keys a type has its identity and its secret.
+func credentialKeys(t otp.CredentialType) (identity, secret string, known bool) {
+	switch t {
+	case otp.APIKey:
+		return "", "key", true
+	case otp.DanaConnect:
+		return "login", "password", true
+	case otp.OAuth2:
+		return "client_id", "client_secret", true
+	case otp.Modica:
+		return "application", "password", true
+	case otp.UnityVox:
+		return "account", "key", true
+	}
+	return "", "", false
+}
+
+func (r *reader) credential(n *yaml.Node, path string) credentialEntry {
+	o := r.mapping(n, path)
+	o.must("type")
+	c := credentialEntry{path: path}
+	c.kept.Type = otp.CredentialType(o.text("type"))
+	identity, name, ok := credentialKeys(c.kept.Type)
+	if !ok {
+		if o.has("type") {
+			o.fail("type", "must be api_key, danaconnect, oauth2, modica or unityvox")
+		}
+		return c
+	}
+	known := append([]string{"type"}, secretKeys(name, true)...)
+	known = append(known, "scopes")
+	if identity != "" {
+		known = append(known, identity)
+		o.must(identity)
+		c.kept.Identity = o.text(identity)
+	}
+	if c.kept.Type == otp.UnityVox {
+		known = append(known, "credit")
+		c.kept.NoCredit = !o.flag("credit", true)
+	}
+	o.allow(known...)
+	c.kept.Scopes = o.texts("scopes")
+	if c.secret = o.secret(name, true); c.secret.key == "" {
+		o.must(name)
+	}
+	return c
+}

@@ -1,0 +1,194 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // demo.yaml and the inbox page
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/internal/clock"
+)
+
+//go:embed demo.yaml
+var demoYAML []byte
+
+// DevOptions are the flags of `aldaba dev`.
+type DevOptions struct {
+	Listen   string
+	Data     string   // folder of key ring, clock and database; "" for a fresh one
+	Database string   // "" for SQLite in the data folder
+	Apply    []string // tenants files, after the demo's own
+	Writers  int
+	Log      *slog.Logger
+}
+
+// Dev is `aldaba dev`: a whole server with the demo's tenants.
+type Dev struct {
+	*App
+
+	clockFile string
+	cleanup   func() error
+}
+
+// ErrUsage marks a mistake in the words of a command.
+var ErrUsage = errors.New("usage")
+
+// errNeedsData says how several processes share a database.
+var errNeedsData = fmt.Errorf("%w: PostgreSQL needs --data DIR: the key ring that the database is used with must be kept", ErrUsage)
+
+// NewDev prepares the data folder, opens the store and applies the tenants.
+func NewDev(ctx context.Context, o DevOptions) (*Dev, error) {
+	d := &Dev{cleanup: func() error { return nil }}
+	if o.Data == "" {
+		if o.Database != "" && !strings.HasPrefix(o.Database, "sqlite:") {
+			return nil, errNeedsData
+		}
+		dir, err := os.MkdirTemp("", "aldaba-dev-*")
+		if err != nil {
+			return nil, err
+		}
+		o.Data, d.cleanup = dir, func() error { return os.RemoveAll(dir) }
+	}
+	if err := d.open(ctx, o); err != nil {
+		return nil, errors.Join(err, d.cleanup())
+	}
+	return d, nil
+}
+
+func (d *Dev) open(ctx context.Context, o DevOptions) error {
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return err
+	}
+	if o.Database == "" {
+		o.Database = "sqlite:" + filepath.Join(o.Data, "aldaba.db")
+	}
+	keys := filepath.Join(o.Data, "keys.json")
+	if err := ensureRing(keys); err != nil {
+		return err
+	}
+	d.clockFile = filepath.Join(o.Data, "clock.json")
+	offset, err := readOffset(d.clockFile)
+	if err != nil {
+		return err
+	}
+	d.App, err = New(ctx, Options{
+		Listen: o.Listen, Database: o.Database, KeysFile: keys, Dev: true, Clock: clock.New(offset),
+		DrainTimeout: 10 * time.Second, Writers: o.Writers, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	d.keepClock = func() error { return d.saveOffset() }
+	if err := d.applyAll(ctx, o.Apply); err != nil {
+		return errors.Join(err, d.App.Stop(ctx))
+	}
+	return nil
+}
+
+// ensureRing makes a key ring unless there is one. Two processes may start on
+// one folder at once: the ring is written aside and linked into place, so that
+// the first one wins and nobody reads half of it.
+func ensureRing(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	aside := fmt.Sprintf("%s.%d.new", path, os.Getpid())
+	if err := GenerateRing(aside, time.Now()); err != nil {
+		return err
+	}
+	err := os.Link(aside, path)
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	return errors.Join(err, os.Remove(aside))
+}
+
+// applyAll applies the demo's tenants and those of the files.
+func (d *Dev) applyAll(ctx context.Context, files []string) error {
+	demo, err := config.ParseTenants("demo.yaml", demoYAML)
+	if err != nil {
+		return err
+	}
+	if _, err := d.Apply(ctx, demo, false); err != nil {
+		return err
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		file, err := config.ParseTenants(name, data)
+		if err != nil {
+			return err
+		}
+		if err := file.Resolve(config.Environment{}); err != nil {
+			return err
+		}
+		if _, err := d.Apply(ctx, file, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop drains and removes what was temporary.
+func (d *Dev) Stop(ctx context.Context) error {
+	return errors.Join(d.App.Stop(ctx), d.cleanup())
+}
+
+// savedClock is the file that keeps the clock's offset across restarts.
+type savedClock struct {
+	Offset string `json:"offset"`
+}
+
+func readOffset(path string) (time.Duration, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	var saved savedClock
+	if err == nil {
+		err = json.Unmarshal(data, &saved)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	offset, err := time.ParseDuration(saved.Offset)
+	if err != nil || offset < 0 {
+		return 0, fmt.Errorf("%s: %q is no offset of a clock", path, saved.Offset)
+	}
+	return offset, nil
+}
+
+// saveOffset keeps the larger of the saved offset and this process's.
+func (d *Dev) saveOffset() error {
+	offset := d.Clock.Offset()
+	if saved, err := readOffset(d.clockFile); err == nil && saved > offset {
+		offset = saved
+	}
+	data, err := json.Marshal(savedClock{offset.String()})
+	if err != nil {
+		return err
+	}
+	return replaceFile(d.clockFile, append(data, '\n'))
+}
+
+// Welcome is what `aldaba dev` prints for people after its ready line.
+func (d *Dev) Welcome(base string) string {
+	var b bytes.Buffer
+	b.WriteString("\nInbox (where every message arrives): " + base + "/dev/inbox\n")
+	for _, dialect := range d.Dialects() {
+		fmt.Fprintf(&b, "\n%s\n  %s\n", dialect.Name, strings.ReplaceAll(dialect.Sample, "$BASE", base))
+	}
+	b.WriteString("\nOther demo tenants: globex and broke; see `aldaba dev --help`. Stop with Ctrl-C.\n")
+	return b.String()
+}

@@ -1,0 +1,191 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// How often the loops look.
+const (
+	beatPace   = 5 * time.Second
+	configPace = 400 * time.Millisecond // a change reaches every server within a second
+	ringPace   = 2 * time.Second
+	sweepPace  = 5 * time.Second
+	storePace  = time.Second
+)
+
+// every calls f at a pace until the app stops.
+func (a *App) every(pace time.Duration, f func(context.Context)) {
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			f(a.ctx)
+		case <-a.ctx.Done():
+			return
+		}
+	}
+}
+
+// beat tells other servers on the database that this one is alive.
+func (a *App) beat() {
+	a.every(beatPace, func(ctx context.Context) {
+		if err := a.Store.Beat(ctx, a.self); err != nil && ctx.Err() == nil {
+			a.log.Warn("announce this server in the database", "error", err)
+		}
+	})
+}
+
+// watchConfiguration puts a changed configuration in force.
+func (a *App) watchConfiguration() {
+	a.every(configPace, func(ctx context.Context) {
+		v, err := a.Store.DocumentsVersion(ctx)
+		if err == nil && v != a.configured.Load() {
+			err = a.reload(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("read the configuration", "error", err)
+		}
+	})
+}
+
+// watchRing reads the key ring again when its file has changed.
+func (a *App) watchRing() {
+	a.every(ringPace, func(ctx context.Context) {
+		ring, err := a.keys.changed()
+		if err == nil && ring != nil {
+			if err = a.checkRing(ctx, ring); err == nil {
+				a.Service.SetRing(ring)
+				a.log.Info("the key ring was read anew")
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("the key ring cannot be used; the one before stays in force", "error", err)
+		}
+	})
+}
+
+// sweep does the core's background work.
+func (a *App) sweep() {
+	a.every(sweepPace, func(ctx context.Context) {
+		if err := a.sweepNow(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("sweep", "error", err)
+		}
+	})
+}
+
+// sweepNow does one round.
+func (a *App) sweepNow(ctx context.Context) error {
+	a.sweeping.Lock()
+	defer a.sweeping.Unlock()
+	_, err := a.sweeper.Round(ctx)
+	return err
+}
+
+// watchStore ends the server when its store may have lost what it has
+// acknowledged.
+func (a *App) watchStore() {
+	a.every(storePace, func(context.Context) {
+		if err := a.Store.Broken(); err != nil {
+			a.fail(fmt.Errorf("the store must not be used any more: %w", err))
+		}
+	})
+}
+
+// The kinds of configuration documents.
+const (
+	kindTenant   = "tenant"
+	kindProvider = "provider"
+	kindRing     = "ring"
+)
+
+// reload reads the configuration and puts it in force.
+func (a *App) reload(ctx context.Context) error {
+	docs, version, err := a.Store.ReadDocuments(ctx)
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	tenants, providers, err := decodeDocuments(docs)
+	if err != nil {
+		return err
+	}
+	directory, err := otp.NewDirectory(tenants, providers)
+	if err != nil {
+		return fmt.Errorf("the stored configuration has mistakes: %w", err)
+	}
+	carriers := map[string]delivery.Provider{}
+	if a.o.Dev {
+		carriers[devInbox] = a.Inbox
+	}
+	var errs []error
+	for _, p := range providers {
+		carrier, err := a.openProvider(p)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("provider %s: %w", p.Name, err))
+			continue
+		}
+		maps.Insert(carriers, maps.All(map[string]delivery.Provider{p.Name: carrier}))
+	}
+	a.Courier.SetProviders(carriers)
+	a.Service.SetDirectory(directory)
+	a.configured.Store(version)
+	return errors.Join(errs...)
+}
+
+func decodeDocuments(docs []store.Document) (tenants []otp.Tenant, providers []otp.Provider, err error) {
+	for _, d := range docs {
+		switch d.Kind {
+		case kindTenant:
+			var t otp.Tenant
+			if err := json.Unmarshal(d.Body, &t); err != nil {
+				return nil, nil, fmt.Errorf("stored tenant %s: %w", d.Name, err)
+			}
+			tenants = append(tenants, t)
+		case kindProvider:
+			var p otp.Provider
+			if err := json.Unmarshal(d.Body, &p); err != nil {
+				return nil, nil, fmt.Errorf("stored provider %s: %w", d.Name, err)
+			}
+			providers = append(providers, p)
+		}
+	}
+	return tenants, providers, nil
+}
+
+// checkRing refuses a ring whose index key is not the one that the database
+// was used with: every look-up would miss.
+func (a *App) checkRing(ctx context.Context, ring *otp.Ring) error {
+	docs, version, err := a.Store.ReadDocuments(ctx)
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	mine := ring.Fingerprint()
+	for _, d := range docs {
+		if d.Kind != kindRing {
+			continue
+		}
+		var known string
+		if err := json.Unmarshal(d.Body, &known); err != nil || known != mine {
+			return errors.New("this database was made with another key ring; give the server the key file that it was first started with")
+		}
+		return nil
+	}
+	body, err := json.Marshal(mine)
+	if err != nil {
+		return err
+	}
+	_, err = a.Store.WriteDocuments(ctx, version, []store.Document{{Kind: kindRing, Name: "fingerprint", Body: body}})
+	if errors.Is(err, store.ErrStale) {
+		return a.checkRing(ctx, ring) // another server was quicker; compare with it
+	}
+	return err
+}

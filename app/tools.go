@@ -1,0 +1,78 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// FromConfig turns a configuration file into options.
+func FromConfig(s config.Server, log *slog.Logger) Options {
+	return Options{
+		Listen: s.Listen, Database: s.Database, KeysFile: s.Keys, TLSCert: s.TLS.Cert, TLSKey: s.TLS.Key,
+		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
+		Writers: s.Writers, Log: log,
+	}
+}
+
+// CheckServer tells what of a server's configuration could not work, without
+// opening the database.
+func CheckServer(s config.Server) error {
+	if _, err := readRing(s.Keys); err != nil {
+		return err
+	}
+	_, err := (&App{o: FromConfig(s, nil)}).tls()
+	return err
+}
+
+// CheckTenants plans a tenants file over an empty store.
+func CheckTenants(f *config.File) (*config.Plan, error) {
+	ring, err := otp.NewRing(time.Now(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{}
+	return f.Plan(config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}, config.Tools{
+		Ring: ring, Passwords: Passwords{}, Addresses: Addresses{},
+		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err },
+	})
+}
+
+// NewSecret draws a key or password with 160 bits. UnityVox's keys look like
+// the vendor's own: 15 capital letters and digits (77 bits).
+func NewSecret(t otp.CredentialType) (string, error) {
+	raw := make([]byte, 20)
+	if _, err := rand.Read(raw); err != nil {
+		return "", fmt.Errorf("draw a secret: %w", err)
+	}
+	if t != otp.UnityVox {
+		return hex.EncodeToString(raw), nil
+	}
+	const set = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789" // 32 characters, so that a byte's remainder is fair
+	key := make([]byte, 15)
+	for i := range key {
+		key[i] = set[int(raw[i])%len(set)]
+	}
+	return string(key), nil
+}
+
+// Version is the module's version, or the revision it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	version := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (version == "" || version == "(devel)") && len(s.Value) >= 12 {
+			version = "devel-" + s.Value[:12]
+		}
+	}
+	return version
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aldaba-otp/aldaba/app"
+)
+
+// applyCmd is `aldaba apply`.
+type applyCmd struct {
+	File   string `required:"" short:"f" type:"existingfile" placeholder:"FILE" help:"Tenants file."`
+	DryRun bool   `help:"Show what would change, and change nothing."`
+	place
+}
+
+// Help teaches.
+func (applyCmd) Help() string {
+	return `Each key that the file gives for a tenant replaces that key whole (a list
+replaces the list); keys that it does not give stay, and so do tenants that it
+does not name. A change reaches every server within a second.
+
+  aldaba apply -f tenants.yaml --config aldaba.yaml --dry-run
+  aldaba apply -f tenants.yaml --server http://127.0.0.1:8081 --token-file admin.token
+  aldaba apply -f tenants.yaml --database sqlite:aldaba.db --keys keys.json`
+}
+
+// Run applies and prints the difference.
+func (c *applyCmd) Run() error {
+	file, err := readTenants(c.File)
+	if err != nil {
+		return err
+	}
+	return c.do(func(client *adminClient) error {
+		data, err := file.Encode()
+		if err != nil {
+			return err
+		}
+		done, err := client.apply(c.File, data, c.DryRun)
+		if err != nil {
+			return err
+		}
+		c.print(done.Changes, done.Warnings)
+		return nil
+	}, func(ctx context.Context, a *app.App) error {
+		plan, err := a.Apply(ctx, file, c.DryRun)
+		if err != nil {
+			return err
+		}
+		c.print(plan.Diff, plan.Warnings)
+		return nil
+	})
+}
+
+func (c *applyCmd) print(diff, warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintln(os.Stderr, "warning:", w)
+	}
+	for _, line := range diff {
+		fmt.Println(line)
+	}
+	switch {
+	case len(diff) == 0:
+		fmt.Println("nothing to change")
+	case c.DryRun:
+		fmt.Println("nothing was changed: this was a dry run")
+	}
+}
+
+// exportCmd is `aldaba export`.
+type exportCmd struct{ place }
+
+// Run prints the configuration.
+func (c *exportCmd) Run() error {
+	print := func(data []byte, err error) error {
+		if err == nil {
+			_, err = os.Stdout.Write(data)
+		}
+		return err
+	}
+	return c.do(func(client *adminClient) error { return print(client.export()) },
+		func(ctx context.Context, a *app.App) error { return print(a.Export(ctx)) })
+}
+
+// checkConfigCmd is `aldaba check-config`.
+type checkConfigCmd struct {
+	Config  string   `short:"c" type:"existingfile" placeholder:"FILE" help:"Server configuration."`
+	Tenants []string `short:"f" name:"file" type:"existingfile" sep:"none" placeholder:"FILE" help:"Tenants file; repeatable."`
+}
+
+// Run names every mistake.
+func (c *checkConfigCmd) Run() error {
+	if c.Config == "" && len(c.Tenants) == 0 {
+		return &usageError{"name a server configuration (--config) or tenants files (-f)"}
+	}
+	if c.Config != "" {
+		settings, err := readServer(c.Config)
+		if err != nil {
+			return err
+		}
+		if err := app.CheckServer(settings); err != nil {
+			return fmt.Errorf("%s: %w", c.Config, err)
+		}
+		fmt.Println(c.Config + ": good")
+	}
+	for _, path := range c.Tenants {
+		f, err := readTenants(path)
+		if err != nil {
+			return err
+		}
+		plan, err := app.CheckTenants(f)
+		if err != nil {
+			return err
+		}
+		for _, w := range plan.Warnings {
+			fmt.Fprintln(os.Stderr, "warning:", w)
+		}
+		fmt.Println(path + ": good")
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// about opens the help.
+const about = `Aldaba verifies telephone numbers and e-mail addresses by one-time passcodes.
+
+It answers at the paths of the APIs that applications already call (DANAConnect,
+additiv, Modica, UnityVox) and has one of its own. Try it: aldaba dev`
+
+// cli is the whole command line.
+type cli struct {
+	Dev         devCmd         `cmd:"" help:"Run everything in one process with demo tenants, an inbox and a clock to turn."`
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Apply       applyCmd       `cmd:"" help:"Change tenants and providers as a file says."`
+	Export      exportCmd      `cmd:"" help:"Print tenants and providers in the form that apply takes."`
+	CheckConfig checkConfigCmd `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
+	Key         keyCmd         `cmd:"" help:"Make and rotate the key ring."`
+	Credential  credentialCmd  `cmd:"" help:"Make credentials for applications."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+// usageError is a mistake in the words of a command.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// interrupted is a context that ends with SIGINT or SIGTERM.
+func interrupted() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+// logger writes structured lines to standard error.
+func logger(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, &usageError{"log level must be debug, info, warn or error"}
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/app"
+	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// remote are the flags that find a running server's admin API.
+type remote struct {
+	Server    string `placeholder:"URL" env:"ALDABA_SERVER" help:"Admin address of a running server, such as http://127.0.0.1:8081."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File with the admin token (or give ALDABA_ADMIN_TOKEN)."`
+	Config    string `short:"c" type:"existingfile" placeholder:"FILE" help:"Server configuration that tells address and token, and the database when the server is not running."`
+}
+
+// adminClient speaks to the admin API.
+type adminClient struct{ base, token string }
+
+// client returns nil when no running server is named.
+func (r *remote) client() (*adminClient, error) {
+	c := &adminClient{base: strings.TrimSuffix(r.Server, "/"), token: os.Getenv("ALDABA_ADMIN_TOKEN")}
+	if r.Config != "" {
+		s, err := readServer(r.Config)
+		if err != nil {
+			return nil, err
+		}
+		if c.base == "" && s.Admin.Listen != "" {
+			c.base = "http://" + s.Admin.Listen
+		}
+		if c.token == "" {
+			c.token = s.Admin.Token
+		}
+	}
+	if r.TokenFile != "" {
+		data, err := os.ReadFile(r.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		c.token = strings.TrimSpace(string(data))
+	}
+	if c.base == "" {
+		return nil, nil
+	}
+	if c.token == "" {
+		return nil, &usageError{"the server wants a token: --token-file FILE or ALDABA_ADMIN_TOKEN"}
+	}
+	return c, nil
+}
+
+// call makes one request and returns the body of a 200.
+func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode == http.StatusOK {
+		return text, nil
+	}
+	var problem struct{ Title, Detail string }
+	if json.Unmarshal(text, &problem) != nil || problem.Detail == "" {
+		problem.Detail = answer.Status
+	}
+	return nil, fmt.Errorf("%s", problem.Detail)
+}
+
+func (c *adminClient) apply(name string, data []byte, dry bool) (app.Applied, error) {
+	query := url.Values{"file": {name}}
+	if dry {
+		query.Set("dry_run", "true")
+	}
+	var answer app.Applied
+	text, err := c.call(http.MethodPost, "/admin/apply?"+query.Encode(), data)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
+func (c *adminClient) export() ([]byte, error) { return c.call(http.MethodGet, "/admin/export", nil) }
+
+func (c *adminClient) rotate(uses []otp.Use, activate bool) ([]otp.KeyInfo, error) {
+	body, err := json.Marshal(map[string]any{"uses": uses, "activate": activate})
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.call(http.MethodPost, "/admin/keys/rotate", body)
+	var answer struct {
+		Keys []otp.KeyInfo `json:"keys"`
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer.Keys, err
+}
+
+// place is where a configuration is changed: a running server, or the database
+// itself while no server holds it.
+type place struct {
+	remote
+
+	Database string `placeholder:"URL" help:"Database to change offline, with --keys; on SQLite only while no server runs."`
+	Keys     string `type:"existingfile" placeholder:"FILE" help:"Key ring of that database."`
+}
+
+// do calls online with a running server's client, or offline with an app over
+// the database that serves nothing.
+func (p *place) do(online func(*adminClient) error, offline func(context.Context, *app.App) error) error {
+	options := app.Options{Database: p.Database, KeysFile: p.Keys}
+	if p.Database == "" {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		if client != nil {
+			return online(client)
+		}
+		if p.Config == "" {
+			return &usageError{"name a running server (--server, --config) or a database (--database with --keys)"}
+		}
+		settings, err := readServer(p.Config)
+		if err != nil {
+			return err
+		}
+		options = app.FromConfig(settings, nil)
+	}
+	ctx, stop := interrupted()
+	defer stop()
+	a, err := app.New(ctx, options)
+	if err != nil {
+		return err
+	}
+	err = offline(ctx, a)
+	if stopErr := a.Stop(context.WithoutCancel(ctx)); err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+// readTenants reads a tenants file and resolves its secrets.
+func readTenants(path string) (*config.File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := config.ParseTenants(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.Resolve(config.Environment{})
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/aldaba-otp/aldaba/app"
+	"github.com/aldaba-otp/aldaba/app/config"
+)
+
+// serveCmd is `aldaba serve`.
+type serveCmd struct {
+	Config string `required:"" short:"c" type:"existingfile" placeholder:"FILE" help:"Server configuration, see docs/operations/configuration.md."`
+}
+
+// Help teaches.
+func (serveCmd) Help() string {
+	return `The least that a configuration holds:
+
+  listen: 127.0.0.1:8080
+  admin: {listen: 127.0.0.1:8081, token_file: admin.token}
+  database: sqlite:/var/lib/aldaba/aldaba.db
+  keys: keys.json          # made by: aldaba key generate --out keys.json
+
+Then give it tenants: aldaba apply -f tenants.yaml --config aldaba.yaml`
+}
+
+// Run runs until it is told to end.
+func (c *serveCmd) Run() error {
+	settings, err := readServer(c.Config)
+	if err != nil {
+		return err
+	}
+	log, err := logger(settings.Log.Level)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interrupted()
+	defer stop()
+	a, err := app.New(ctx, app.FromConfig(settings, log))
+	if err != nil {
+		return err
+	}
+	if err := a.Start(ctx); err != nil {
+		return errors.Join(err, a.Stop(context.Background()))
+	}
+	log.Info("ready", "listen", a.Addr(), "admin", a.AdminAddr(), "version", app.Version())
+	err = wait(ctx, a)
+	log.Info("stopped")
+	return err
+}
+
+// readServer reads a server's configuration file.
+func readServer(path string) (config.Server, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return config.Server{}, err
+	}
+	return config.ParseServer(path, data, config.Environment{})
+}

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/aldaba-otp/aldaba/app"
+)
+
+// versionCmd is `aldaba version`.
+type versionCmd struct{}
+
+// Run prints one line.
+func (versionCmd) Run() error {
+	fmt.Println("aldaba", app.Version())
+	return nil
+}

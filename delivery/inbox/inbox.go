@@ -1,0 +1,118 @@
+// Package inbox is a provider that keeps messages in memory instead of sending
+// them: for `aldaba dev`, the console and tests. Its simulator lets it fail,
+// delay and pretend receipts like a carrier.
+//
+// It is a real member of the delivery gallery, not a mock: messages reach it
+// by the same road as any other provider. It keeps nothing across a restart.
+package inbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/internal/clock"
+)
+
+// kept bounds how many messages an inbox holds; older ones are dropped.
+const kept = 10_000
+
+// Simulator is how the provider behaves.
+type Simulator struct {
+	Fail    string        // "unavailable", "rejected", "throttled" or ""
+	Delay   time.Duration // before each answer
+	Receipt string        // "delivered", "failed" or "none"; echoed for now
+}
+
+// Inbox is the provider.
+type Inbox struct {
+	clock *clock.Clock
+
+	mu        sync.Mutex
+	messages  []delivery.Message // oldest first
+	simulator Simulator
+}
+
+// New returns an empty inbox whose delays follow the clock.
+func New(c *clock.Clock) *Inbox {
+	return &Inbox{clock: c, simulator: Simulator{Receipt: "delivered"}}
+}
+
+// Send implements [delivery.Provider].
+func (b *Inbox) Send(ctx context.Context, m delivery.Message) (delivery.Receipt, error) {
+	s := b.Simulator()
+	if s.Delay > 0 {
+		if err := b.clock.Wait(ctx, b.clock.Now().Add(s.Delay)); err != nil {
+			return delivery.Receipt{}, &delivery.Error{Class: delivery.Unknown, Cause: err}
+		}
+	}
+	if class, ok := classes(s.Fail); ok {
+		return delivery.Receipt{}, &delivery.Error{Class: class, Cause: errors.New("as the simulator was told")}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.messages) >= 2*kept {
+		b.messages = slices.Clone(b.messages[len(b.messages)-kept+1:])
+	}
+	b.messages = append(b.messages, m)
+	return delivery.Receipt{ID: m.ID}, nil
+}
+
+func classes(fail string) (delivery.Class, bool) {
+	switch fail {
+	case "unavailable":
+		return delivery.Unavailable, true
+	case "rejected":
+		return delivery.Rejected, true
+	case "throttled":
+		return delivery.Throttled, true
+	}
+	return 0, false
+}
+
+// Valid reports whether the simulator can be set so.
+func (s Simulator) Valid() bool {
+	_, known := classes(s.Fail)
+	return (s.Fail == "" || known) && s.Delay >= 0 && s.Delay <= time.Hour &&
+		slices.Contains([]string{"delivered", "failed", "none"}, s.Receipt)
+}
+
+// Simulator returns how the provider behaves now.
+func (b *Inbox) Simulator() Simulator {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.simulator
+}
+
+// Simulate sets how the provider behaves from now on.
+func (b *Inbox) Simulate(s Simulator) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.simulator = s
+}
+
+// List returns the newest messages first, at most limit, of one address and
+// one tenant; an empty text does not filter.
+func (b *Inbox) List(to, tenant string, limit int) []delivery.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := []delivery.Message{}
+	oldest := max(len(b.messages)-kept, 0)
+	for i := len(b.messages) - 1; i >= oldest && len(found) < limit; i-- {
+		m := b.messages[i]
+		if (to == "" || m.To == to) && (tenant == "" || m.Tenant == tenant) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// Clear empties the inbox.
+func (b *Inbox) Clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.messages = nil
+}

@@ -1,0 +1,262 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// batch is one open transaction on a connection of its own.
+type batch struct {
+	engine  *Engine
+	conn    *pgxpool.Conn // nil when the batch is over
+	wire    *pgconn.PgConn
+	records otp.Records
+	mark    mark
+	xact    uint64
+	holes   holes
+	seen    seen
+}
+
+// holes are the keys whose absence is locked by a placeholder row.
+type holes struct{ replays, handles, destinations, counters, contacts []otp.Key }
+
+// seen is what has come back while a batch loads.
+type seen struct {
+	replays, handles, counters, contacts int
+	destinations                         map[otp.Key]bool
+	verifications, messages              map[otp.ID]bool
+	wanted                               []otp.ID // verifications that handles and destinations point to
+	homes                                []otp.Key
+}
+
+// errMoved says that a row was deleted or appeared between the statement that
+// reserved it and the one that locked it.
+var errMoved = errors.New("a record came or went while it was being locked")
+
+// Begin implements [store.Engine]. A connection that died while it was idle is
+// replaced once, so that a restart of the database costs no request. A
+// verification whose destination was swept is rare, so only a second try locks
+// the absence of destinations that were not named themselves.
+func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	b, err := e.load(ctx, &keys, false)
+	if err != nil && !answered(err) && ctx.Err() == nil {
+		if !errors.Is(err, errMoved) {
+			e.write.Reset()
+		}
+		b, err = e.load(ctx, &keys, true)
+	}
+	if err != nil {
+		return nil, classify(err)
+	}
+	return b, nil
+}
+
+// load is one try. With all set it reserves every destination, not only the
+// named ones.
+func (e *Engine) load(ctx context.Context, keys *otp.Keys, all bool) (*batch, error) {
+	conn, wire, err := acquire(ctx, e.write)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{engine: e, conn: conn, wire: wire, mark: e.takeMark()}
+	b.seen.destinations = make(map[otp.Key]bool, len(keys.Destinations))
+	b.seen.verifications = make(map[otp.ID]bool, len(keys.Verifications))
+	var p pipeline
+	p.add(sqlBegin, nil)
+	b.lockNames(&p, keys)
+	b.lockDestinations(&p, keys, all)
+	b.lockRest(&p, keys)
+	p.add(sqlClock, b.readClock)
+	if _, err = p.run(ctx, wire); err == nil {
+		err = b.settle(keys)
+	}
+	if err != nil {
+		b.Discard()
+		return nil, err
+	}
+	return b, nil
+}
+
+// lockNames queues replays and handles.
+func (b *batch) lockNames(p *pipeline, keys *otp.Keys) {
+	if len(keys.Replays) > 0 {
+		names := uuids(keys.Replays)
+		p.add(sqlReserveReplays, nil, names)
+		p.add(sqlLoadReplays, b.loadReplay, names)
+	}
+	if len(keys.Handles) > 0 {
+		names := uuids(keys.Handles)
+		p.add(sqlReserveHandles, nil, names)
+		p.add(sqlLoadHandles, b.loadHandle, names)
+	}
+}
+
+// lockDestinations queues the named destinations and those of the named or
+// pointed-to verifications.
+func (b *batch) lockDestinations(p *pipeline, keys *otp.Keys, all bool) {
+	pointed := len(keys.Verifications)+len(keys.Handles) > 0
+	d, v, h := uuids(keys.Destinations), uuids(keys.Verifications), uuids(keys.Handles)
+	if pointed && all {
+		p.add(sqlReserveDestinations, nil, d, v, h)
+	} else if len(keys.Destinations) > 0 {
+		p.add(sqlReserveNamed, nil, d)
+	}
+	if pointed {
+		p.add(sqlLoadDestinations, b.loadDestination, d, v, h)
+	} else if len(keys.Destinations) > 0 {
+		p.add(sqlLoadNamed, b.loadDestination, d)
+	}
+}
+
+// lockRest queues counters, contacts, verifications and messages.
+func (b *batch) lockRest(p *pipeline, keys *otp.Keys) {
+	if len(keys.Counters) > 0 {
+		names := uuids(keys.Counters)
+		p.add(sqlReserveCounters, nil, names)
+		p.add(sqlLoadCounters, b.loadCounter, names)
+	}
+	if len(keys.Contacts) > 0 {
+		names := uuids(keys.Contacts)
+		p.add(sqlReserveContacts, nil, names)
+		p.add(sqlLoadContacts, b.loadContact, names)
+	}
+	if len(keys.Verifications)+len(keys.Handles)+len(keys.Destinations) > 0 {
+		p.add(sqlLoadVerifications, b.loadVerification, uuids(keys.Verifications), uuids(keys.Handles), uuids(keys.Destinations))
+	}
+	if len(keys.Messages) > 0 {
+		p.add(sqlLoadMessages, b.loadMessage, uuids(keys.Messages))
+	}
+}
+
+func (b *batch) loadReplay(r *row) error {
+	b.seen.replays++
+	key := r.key()
+	if r.none() {
+		b.records.Replays.Miss(key)
+		b.holes.replays = append(b.holes.replays, key)
+		return nil
+	}
+	v := otp.Replay{Key: key}
+	copy(v.Fingerprint[:], r.raw())
+	v.Answer, v.Expires = r.blob(), store.FromMicros(r.number())
+	b.records.Replays.Load(key, v)
+	return nil
+}
+
+func (b *batch) loadHandle(r *row) error {
+	b.seen.handles++
+	key := r.key()
+	if r.none() {
+		b.records.Handles.Miss(key)
+		b.holes.handles = append(b.holes.handles, key)
+		return nil
+	}
+	v := otp.Handle{Key: key, Verification: r.id()}
+	b.records.Handles.Load(key, v)
+	b.seen.wanted = append(b.seen.wanted, v.Verification)
+	return nil
+}
+
+func (b *batch) loadDestination(r *row) error {
+	d, found, err := readDestination(r)
+	if err != nil {
+		return err
+	}
+	b.seen.destinations[d.Key] = true
+	if !found {
+		b.records.Destinations.Miss(d.Key)
+		b.holes.destinations = append(b.holes.destinations, d.Key)
+		return nil
+	}
+	b.records.Destinations.Load(d.Key, d)
+	for _, l := range d.Live {
+		b.seen.wanted = append(b.seen.wanted, l.ID)
+	}
+	return nil
+}
+
+func (b *batch) loadCounter(r *row) error {
+	b.seen.counters++
+	key := r.key()
+	if r.none() {
+		b.records.Counters.Miss(key)
+		b.holes.counters = append(b.holes.counters, key)
+		return nil
+	}
+	b.records.Counters.Load(key, otp.Counter{Key: key, Value: r.number()})
+	return nil
+}
+
+func (b *batch) loadContact(r *row) error {
+	b.seen.contacts++
+	c, found := readContact(r)
+	if !found {
+		b.records.Contacts.Miss(c.Key)
+		b.holes.contacts = append(b.holes.contacts, c.Key)
+		return nil
+	}
+	b.records.Contacts.Load(c.Key, c)
+	return nil
+}
+
+func (b *batch) loadVerification(r *row) error {
+	v, err := readVerification(r)
+	if err != nil {
+		return err
+	}
+	b.records.Verifications.Load(v.ID, v)
+	b.seen.homes = append(b.seen.homes, v.Destination)
+	return nil
+}
+
+func (b *batch) loadMessage(r *row) error {
+	m := readMessage(r)
+	b.records.Messages.Load(m.ID, m)
+	return nil
+}
+
+func (b *batch) readClock(r *row) error {
+	b.records.Now = time.UnixMicro(r.number()).UTC()
+	b.xact = binary.BigEndian.Uint64(r.raw())
+	return nil
+}
+
+// settle notes what was not found, and has the batch run again when a row was
+// not there to be locked.
+func (b *batch) settle(keys *otp.Keys) error {
+	s := &b.seen
+	if s.replays != len(keys.Replays) || s.handles != len(keys.Handles) ||
+		s.counters != len(keys.Counters) || s.contacts != len(keys.Contacts) {
+		return errMoved
+	}
+	for _, key := range keys.Destinations {
+		if !s.destinations[key] {
+			return errMoved
+		}
+	}
+	for _, key := range s.homes {
+		if !s.destinations[key] {
+			return errMoved
+		}
+	}
+	for _, id := range keys.Verifications {
+		b.records.Verifications.Miss(id)
+	}
+	for _, id := range s.wanted {
+		b.records.Verifications.Miss(id)
+	}
+	for _, id := range keys.Messages {
+		b.records.Messages.Miss(id)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package postgres_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store/storetest/pgcluster"
+)
+
+// The facts about rows, carried out by TestFaults.
+
+func noPlaceholderStays(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	w, conn := writer(t, url), direct(t, url)
+	keys := []otp.Key{{1}, {2}, {3}}
+	err := w.Do(t.Context(), otp.Step{
+		Load: otp.Keys{Replays: keys, Handles: keys, Destinations: keys, Counters: keys, Contacts: keys},
+		Decide: func(_ time.Time, s *otp.State) error {
+			s.Counters.Put(keys[0], otp.Counter{Key: keys[0], Value: 1})
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := number(t, conn, `SELECT (SELECT count(*) FROM replay) + (SELECT count(*) FROM handle) +
+		(SELECT count(*) FROM destination) + (SELECT count(*) FROM counter) + (SELECT count(*) FROM contact)`)
+	if rows != 1 {
+		t.Fatalf("%d rows stay, want the one that was put", rows)
+	}
+}
+
+// plansUseIndexes proves that no statement of a batch reads a whole table. The
+// planner prices a forbidden sequential scan at 10^10, so the estimate tells.
+func plansUseIndexes(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	w, conn := writer(t, url), direct(t, url)
+	if err := fill(t.Context(), w, 64, 20); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, "SELECT pg_stat_force_next_flush()")
+	exec(t, conn, "ANALYZE")
+	if err := fill(t.Context(), w, 64, 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil { // a backend tells its counts when it ends
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for number(t, conn, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") > 1 {
+		if time.Now().After(deadline) {
+			t.Fatal("the engine's connections stay")
+		}
+	}
+	scans := number(t, conn, `SELECT sum(seq_tup_read) FROM pg_stat_user_tables
+		WHERE relname IN ('verification', 'destination', 'message', 'event', 'handle', 'replay')`)
+	if scans > 0 {
+		t.Fatalf("%d rows were read outside of an index", scans)
+	}
+}
+
+func eventRepeated(t *testing.T, c *pgcluster.Cluster) {
+	w := writer(t, c.URL(t))
+	for i, detail := range []string{"first", "second", "third"} {
+		err := w.Do(t.Context(), otp.Step{Decide: func(now time.Time, s *otp.State) error {
+			s.Journal(otp.Event{Verification: otp.ID{1}, N: 7, At: now, Detail: detail})
+			s.Journal(otp.Event{Verification: otp.ID{1}, N: 10 + i, At: now, Detail: detail})
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := w.Events(t.Context(), otp.ID{1})
+	if err != nil || len(events) != 4 || events[0].Detail != "first" || events[3].Detail != "third" {
+		t.Fatal(events, err)
+	}
+}
+
+func destinationSwept(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	a, b := writer(t, url), writer(t, url)
+	v := otp.Verification{ID: otp.ID{1}, Destination: otp.Key{2}}
+	if err := a.Do(t.Context(), otp.Step{Decide: func(_ time.Time, s *otp.State) error {
+		s.Verifications.Put(v.ID, v)
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	const callers = 16
+	var done sync.WaitGroup
+	for i := range callers {
+		done.Go(func() {
+			w := []otp.Store{a, b}[i%2]
+			if err := w.Do(context.Background(), otp.Step{Load: otp.Keys{Verifications: []otp.ID{v.ID}}, Decide: func(now time.Time, s *otp.State) error {
+				d, _ := s.Destinations.Get(v.Destination)
+				d.Key, d.Sends = v.Destination, append(d.Sends, now)
+				s.Destinations.Put(d.Key, d)
+				return nil
+			}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	d, found, err := a.Destination(t.Context(), v.Destination)
+	if len(d.Sends) != callers || !found || err != nil {
+		t.Fatalf("%d of %d changes are there: %v", len(d.Sends), callers, err)
+	}
+}

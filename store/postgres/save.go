@@ -1,0 +1,288 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// The bounds of a commit.
+const (
+	rollbackTimeout = 2 * time.Second
+	// maxSize bounds what one commit sends. PostgreSQL's own bound is 1 GiB a
+	// value, behind which the connection would be lost with the batch.
+	maxSize = 256 << 20
+)
+
+// Records implements [store.Batch].
+func (b *batch) Records() *otp.Records { return &b.records }
+
+// Discard implements [store.Batch].
+func (b *batch) Discard() {
+	if b.conn == nil {
+		return
+	}
+	if !b.wire.IsClosed() {
+		ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+		defer cancel()
+		var p pipeline
+		p.add(sqlRollback, nil)
+		if _, err := p.run(ctx, b.wire); err != nil {
+			_ = b.wire.Close(ctx)
+		}
+	}
+	b.release()
+	b.engine.giveMark(b.mark)
+}
+
+func (b *batch) release() {
+	b.conn.Release()
+	b.conn = nil
+}
+
+// Commit implements [store.Batch].
+func (b *batch) Commit(ctx context.Context) error {
+	if b.conn == nil {
+		return &store.Failure{Class: store.Down, Cause: errors.New("postgres: the batch is over")}
+	}
+	var p pipeline
+	b.saveNames(&p)
+	b.saveDestinations(&p)
+	b.saveVerifications(&p)
+	b.saveMessages(&p)
+	b.addEvents(&p)
+	p.add(sqlSaveMark, nil, b.mark.writer[:], int8Of(b.mark.batch))
+	p.add(sqlCommit, nil)
+	if p.size > maxSize {
+		b.Discard()
+		return &store.Failure{Class: store.Data, Cause: fmt.Errorf("postgres: the batch has %d bytes", p.size)}
+	}
+	tag, err := p.run(ctx, b.wire)
+	switch {
+	case err == nil && tag.String() == "COMMIT":
+		b.release()
+		b.engine.giveMark(b.mark)
+		return nil
+	case err == nil:
+		b.Discard()
+		return &store.Failure{Class: store.Down, Cause: fmt.Errorf("postgres: commit was answered by %q", tag.String())}
+	case answered(err):
+		b.Discard()
+		return b.engine.refused(err)
+	}
+	return b.lost(err)
+}
+
+// lost ends a batch whose connection failed under its commit. Its mark is not
+// used again, so that the evidence stays.
+func (b *batch) lost(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+	defer cancel()
+	_ = b.wire.Close(ctx)
+	b.release()
+	e, xact, m := b.engine, b.xact, b.mark
+	return &store.Failure{
+		Class: store.InDoubt,
+		Cause: fmt.Errorf("postgres: the answer to a commit was lost: %w", err),
+		Committed: func(ctx context.Context) (bool, error) {
+			return e.committed(ctx, xact, m)
+		},
+	}
+}
+
+// changes returns what changed in the order of keys, which is that of locks.
+func changes[K otp.Key | otp.ID, V any](t *otp.Table[K, V]) []otp.Change[K, V] {
+	list := slices.Collect(t.Changed())
+	slices.SortFunc(list, func(a, b otp.Change[K, V]) int {
+		x, y := [16]byte(a.Key), [16]byte(b.Key)
+		return bytes.Compare(x[:], y[:])
+	})
+	return list
+}
+
+// table splits the changes of one kind into rows to write and keys to delete:
+// the deleted ones, and the placeholders that no step filled.
+func table[K otp.Key | otp.ID, V any](t *otp.Table[K, V], holes []K, write func(c otp.Change[K, V])) (gone []K) {
+	filled := map[K]bool{}
+	for _, c := range changes(t) {
+		if c.Value == nil {
+			gone = append(gone, c.Key)
+			continue
+		}
+		filled[c.Key] = true
+		write(c)
+	}
+	for _, key := range holes {
+		if !filled[key] {
+			gone = append(gone, key)
+		}
+	}
+	return gone
+}
+
+// queue adds a kind's statements to the pipeline.
+func queue[K otp.Key | otp.ID](p *pipeline, save string, cols columns, drop string, gone []K) {
+	if !cols.empty() {
+		p.add(save, nil, cols.arguments()...)
+	}
+	if len(gone) > 0 {
+		p.add(drop, nil, uuids(gone))
+	}
+}
+
+// saveNames queues replays, handles, counters and contacts.
+func (b *batch) saveNames(p *pipeline) {
+	replays := newColumns(oidUUID, oidBytea, oidBytea, oidInt8)
+	gone := table(&b.records.Replays, b.holes.replays, func(c otp.Change[otp.Key, otp.Replay]) {
+		replays[0].blob(c.Key[:])
+		replays[1].blob(c.Value.Fingerprint[:])
+		replays[2].blob(c.Value.Answer)
+		replays[3].number(store.Micros(c.Value.Expires))
+	})
+	queue(p, sqlSaveReplays, replays, sqlDropReplays, gone)
+
+	handles := newColumns(oidUUID, oidUUID)
+	gone = table(&b.records.Handles, b.holes.handles, func(c otp.Change[otp.Key, otp.Handle]) {
+		handles[0].blob(c.Key[:])
+		handles[1].blob(c.Value.Verification[:])
+	})
+	queue(p, sqlSaveHandles, handles, sqlDropHandles, gone)
+
+	counters := newColumns(oidUUID, oidInt8)
+	gone = table(&b.records.Counters, b.holes.counters, func(c otp.Change[otp.Key, otp.Counter]) {
+		counters[0].blob(c.Key[:])
+		counters[1].number(c.Value.Value)
+	})
+	queue(p, sqlSaveCounters, counters, sqlDropCounters, gone)
+
+	contacts := newColumns(oidUUID, oidBytea, oidBytea, oidBytea, oidBool)
+	gone = table(&b.records.Contacts, b.holes.contacts, func(c otp.Change[otp.Key, otp.Contact]) {
+		contacts[0].blob(c.Key[:])
+		contacts[1].blob(c.Value.Sealed)
+		contacts[2].text(c.Value.Tenant)
+		contacts[3].text(c.Value.ID)
+		contacts[4].truth(c.Value.Configured)
+	})
+	queue(p, sqlSaveContacts, contacts, sqlDropContacts, gone)
+}
+
+func (b *batch) saveDestinations(p *pipeline) {
+	added := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
+	changed := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
+	gone := table(&b.records.Destinations, b.holes.destinations, func(c otp.Change[otp.Key, otp.Destination]) {
+		cols := added
+		if b.seen.destinations[c.Key] { // as a record or a placeholder
+			cols = changed
+		}
+		cols[0].blob(c.Key[:])
+		cols[1].blob(store.PackDestination(c.Value))
+		cols[2].text(c.Value.Tenant)
+		cols[3].number(store.Micros(c.Value.Touched))
+		cols[4].text(liveList(c.Value.Live))
+	})
+	queue(p, sqlSaveDestinations, changed, sqlDropDestinations, gone)
+	queue[otp.Key](p, sqlAddDestinations, added, "", nil)
+}
+
+// liveList returns the ids in PostgreSQL's text form of an array.
+func liveList(live []otp.Live) string {
+	if len(live) == 0 {
+		return "{}"
+	}
+	ids := make([]string, len(live))
+	for i, l := range live {
+		ids[i] = l.ID.Hex()
+	}
+	return "{" + strings.Join(ids, ",") + "}"
+}
+
+func (b *batch) saveVerifications(p *pipeline) {
+	state := []uint32{oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8}
+	added := newColumns(append(append([]uint32{oidUUID, oidUUID}, state...), oidBytea, oidBytea, oidBytea)...)
+	changed := newColumns(append(append([]uint32{oidUUID}, state...), oidBytea)...)
+	gone := table(&b.records.Verifications, nil, func(c otp.Change[otp.ID, otp.Verification]) {
+		v := c.Value
+		if c.Stored {
+			changed[0].blob(c.Key[:])
+			saveState(changed[1:9], v)
+			changed[9].blob(v.Secret)
+			return
+		}
+		added[0].blob(c.Key[:])
+		added[1].blob(v.Destination[:])
+		saveState(added[2:10], v)
+		added[10].text(v.Tenant)
+		added[11].blob(v.Secret)
+		added[12].blob(store.PackSpec(&v.Spec))
+	})
+	queue(p, sqlSaveVerifications, changed, sqlDropVerifications, gone)
+	queue[otp.ID](p, sqlAddVerifications, added, "", nil)
+}
+
+// saveState writes the eight numbers of a verification that change.
+func saveState(cols columns, v *otp.Verification) {
+	cols[0].number(store.Micros(v.LastSent))
+	cols[1].number(store.Micros(v.Expires))
+	cols[2].number(store.Micros(v.Ended))
+	cols[3].number(int64(v.Attempts))
+	cols[4].number(int64(v.Generation))
+	cols[5].number(int64(v.Sends))
+	cols[6].number(int64(v.Events))
+	cols[7].number(int64(v.Status))
+}
+
+func (b *batch) saveMessages(p *pipeline) {
+	types := []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidBytea, oidBytea}
+	added, changed := newColumns(types...), newColumns(types...)
+	gone := table(&b.records.Messages, nil, func(c otp.Change[otp.ID, otp.Message]) {
+		m, cols := c.Value, added
+		if c.Stored {
+			cols = changed
+		}
+		cols[0].blob(c.Key[:])
+		cols[1].blob(m.Verification[:])
+		cols[2].blob(m.Owner[:])
+		cols[3].number(store.Micros(m.Created))
+		cols[4].number(store.Micros(m.Expires))
+		cols[5].number(store.Micros(m.NextAt))
+		cols[6].number(int64(m.Attempt))
+		cols[7].number(int64(m.Copies))
+		cols[8].number(int64(m.FirstEvent))
+		cols[9].number(int64(m.Kind))
+		cols[10].text(m.Tenant)
+		cols[11].text(string(m.Channel))
+	})
+	queue(p, sqlSaveMessages, changed, sqlDropMessages, gone)
+	queue[otp.ID](p, sqlAddMessages, added, "", nil)
+}
+
+func (b *batch) addEvents(p *pipeline) {
+	if len(b.records.Events) == 0 {
+		return
+	}
+	cols := newColumns(oidUUID, oidInt8, oidInt8, oidBytea, oidBytea, oidBytea, oidBytea, oidBytea)
+	for i := range b.records.Events {
+		e := &b.records.Events[i]
+		cols[0].blob(e.Verification[:])
+		cols[1].number(int64(e.N))
+		cols[2].number(store.Micros(e.At))
+		cols[3].text(e.Tenant)
+		cols[4].text(string(e.Kind))
+		cols[5].text(e.Dialect)
+		cols[6].text(e.Actor)
+		cols[7].text(e.Detail)
+	}
+	sql := sqlAddEvents
+	if b.engine.repeats.Load() > 0 {
+		b.engine.repeats.Add(-1)
+		sql = sqlMergeEvents
+	}
+	p.add(sql, nil, cols.arguments()...)
+}

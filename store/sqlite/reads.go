@@ -1,0 +1,208 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// Verifications implements [otp.Reads].
+func (e *Engine) Verifications(ctx context.Context, ids ...otp.ID) (found []otp.Verification, err error) {
+	err = e.read(ctx, func(c *conn) error {
+		stmt, err := c.Prepare(selectVerification)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			v, ok, err := one(stmt, id, c.verification)
+			if err != nil {
+				return err
+			}
+			if ok {
+				found = append(found, v)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Destination implements [otp.Reads].
+func (e *Engine) Destination(ctx context.Context, key otp.Key) (d otp.Destination, ok bool, err error) {
+	err = e.read(ctx, func(c *conn) error {
+		stmt, err := c.Prepare(selectDestination)
+		if err == nil {
+			d, ok, err = one(stmt, key, c.destination)
+		}
+		return err
+	})
+	return d, ok, err
+}
+
+// Contact implements [otp.Reads].
+func (e *Engine) Contact(ctx context.Context, key otp.Key) (x otp.Contact, ok bool, err error) {
+	err = e.read(ctx, func(c *conn) error {
+		stmt, err := c.Prepare(selectContact)
+		if err == nil {
+			x, ok, err = one(stmt, key, c.contact)
+		}
+		return err
+	})
+	return x, ok, err
+}
+
+// Events implements [otp.Reads].
+func (e *Engine) Events(ctx context.Context, id otp.ID) ([]otp.Event, error) {
+	return list(ctx, e, "SELECT "+eventColumns+" FROM event WHERE verification = ? ORDER BY n", func(s *sqlite.Stmt) {
+		s.BindBytes(1, id[:])
+	}, (*conn).event)
+}
+
+// ScanVerifications implements [otp.Scans].
+func (e *Engine) ScanVerifications(ctx context.Context, after, before otp.ID, limit int) ([]otp.Verification, error) {
+	const query = "SELECT " + verificationColumns + " FROM verification WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, after[:])
+		s.BindBytes(2, before[:])
+		bindLimit(s, 3, limit)
+	}, (*conn).verification)
+}
+
+// ScanDestinations implements [otp.Scans].
+func (e *Engine) ScanDestinations(ctx context.Context, after otp.Key, limit int) ([]otp.Destination, error) {
+	const query = "SELECT " + destinationColumns + " FROM destination WHERE key > ? ORDER BY key LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, after[:])
+		bindLimit(s, 2, limit)
+	}, (*conn).destination)
+}
+
+// ScanContacts implements [otp.Scans].
+func (e *Engine) ScanContacts(ctx context.Context, tenant string, after otp.Key, limit int) ([]otp.Contact, error) {
+	const query = "SELECT " + contactColumns + " FROM contact WHERE tenant = ? AND key > ? ORDER BY key LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		bindText(s, 1, tenant)
+		s.BindBytes(2, after[:])
+		bindLimit(s, 3, limit)
+	}, (*conn).contact)
+}
+
+// ScanReplays implements [otp.Scans].
+func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) ([]otp.Key, error) {
+	return list(ctx, e, "SELECT key FROM replay WHERE expires < ? ORDER BY expires LIMIT ?", func(s *sqlite.Stmt) {
+		bindTime(s, 1, t)
+		bindLimit(s, 2, limit)
+	}, func(_ *conn, s *sqlite.Stmt) (key otp.Key, err error) {
+		err = fixed(s, 0, key[:])
+		return key, err
+	})
+}
+
+// Orphans implements [otp.Scans]. The process lock proves that every other
+// server is dead.
+func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) ([]otp.Message, error) {
+	const query = "SELECT " + messageColumns + " FROM message WHERE owner <> ? ORDER BY id LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, self[:])
+		bindLimit(s, 2, limit)
+	}, (*conn).message)
+}
+
+// bindLimit keeps SQLite from reading a negative limit as none.
+func bindLimit(s *sqlite.Stmt, param, limit int) { s.BindInt64(param, int64(max(limit, 0))) }
+
+// list reads all rows of a query.
+func list[V any](ctx context.Context, e *Engine, query string, bind func(*sqlite.Stmt), row func(*conn, *sqlite.Stmt) (V, error)) (found []V, err error) {
+	err = e.read(ctx, func(c *conn) error {
+		return c.rows(query, bind, func(s *sqlite.Stmt) error {
+			v, err := row(c, s)
+			if err != nil {
+				return err
+			}
+			found = append(found, v)
+			return ctx.Err()
+		})
+	})
+	return found, err
+}
+
+// DocumentsVersion implements [store.Documents].
+func (e *Engine) DocumentsVersion(ctx context.Context) (version int64, err error) {
+	err = e.read(ctx, func(c *conn) error {
+		version, err = c.meta("documents")
+		return err
+	})
+	return version, err
+}
+
+// ReadDocuments implements [store.Documents].
+func (e *Engine) ReadDocuments(ctx context.Context) (docs []store.Document, version int64, err error) {
+	// One statement, so that documents and version are of one moment.
+	const query = `SELECT m.value, d.kind, d.name, d.body FROM meta m LEFT JOIN document d ON true WHERE m.name = 'documents'`
+	err = e.read(ctx, func(c *conn) error {
+		return c.rows(query, nil, func(s *sqlite.Stmt) error {
+			version = s.ColumnInt64(0)
+			if !s.ColumnIsNull(1) {
+				docs = append(docs, store.Document{Kind: c.text(s, 1), Name: c.text(s, 2), Body: c.bytes(s, 3)})
+			}
+			return nil
+		})
+	})
+	return docs, version, err
+}
+
+// WriteDocuments implements [store.Documents].
+func (e *Engine) WriteDocuments(ctx context.Context, read int64, docs []store.Document) (int64, error) {
+	if err := e.take(ctx); err != nil {
+		return 0, err
+	}
+	defer func() { e.turn <- struct{}{} }()
+	if err := e.writer.writeDocuments(read, docs); err != nil {
+		f := e.fail(err)
+		if f.Class != store.Broken && f.Cause == store.ErrStale {
+			return 0, store.ErrStale
+		}
+		return 0, f
+	}
+	e.checkpoints.wake()
+	return read + 1, nil
+}
+
+func (c *conn) writeDocuments(read int64, docs []store.Document) error {
+	if err := c.run("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	version, err := c.meta("documents")
+	if err != nil {
+		return err
+	}
+	if version != read {
+		return store.ErrStale
+	}
+	for _, d := range docs {
+		sql := "INSERT OR REPLACE INTO document (kind, name, body) VALUES (?, ?, ?)"
+		if d.Body == nil {
+			sql = "DELETE FROM document WHERE kind = ? AND name = ?"
+		}
+		stmt, err := c.Prepare(sql)
+		if err != nil {
+			return err
+		}
+		bindText(stmt, 1, d.Kind)
+		bindText(stmt, 2, d.Name)
+		if d.Body != nil {
+			stmt.BindBytes(3, d.Body)
+		}
+		if err := finish(stmt); err != nil {
+			return err
+		}
+	}
+	if err := c.run("UPDATE meta SET value = value + 1 WHERE name = 'documents'"); err != nil {
+		return err
+	}
+	return c.run("COMMIT")
+}

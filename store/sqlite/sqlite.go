@@ -1,0 +1,219 @@
+// Package sqlite is the embedded storage engine and the default one: a single
+// file, written by one goroutine through one connection in WAL mode with
+// synchronous=FULL, so that what was acknowledged survives a power cut.
+//
+// It is not for several servers: a lock beside the file keeps a second process
+// out. It knows no rule of the core and does without database/sql, whose
+// overhead per row the measurements did not forgive.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// The errors that an operator can do something about.
+var (
+	// ErrLocked says that another process has the database open.
+	ErrLocked = errors.New("sqlite: the database is in use by another process: stop that one, or run several servers on PostgreSQL")
+	// ErrNewer says that a newer version of the program wrote the database.
+	ErrNewer = errors.New("sqlite: the database was written by a newer version: run that version, or restore the backup made before the upgrade")
+	// ErrForeign says that the file is a database of another program.
+	ErrForeign = errors.New("sqlite: the file is a database of another program")
+	// ErrDamaged says that the file failed its check at start.
+	ErrDamaged = errors.New("sqlite: the database is damaged: restore a backup, or salvage it with `sqlite3 FILE .recover`")
+	// ErrOldSQLite says that the library below has a known corruption bug.
+	ErrOldSQLite = errors.New("sqlite: the SQLite library is older than 3.51.3, whose WAL reset can corrupt a database")
+)
+
+// The sizes that the measurements suggested.
+const (
+	writerCache    = 32 << 10 // KiB of pages that the writer keeps
+	readerCache    = 2 << 10  // KiB of pages that each reader keeps
+	defaultReaders = 4
+	// maxRecord bounds one value, far above anything the core makes; what is
+	// larger fails as data before it fills the disk.
+	maxRecord = 16 << 20
+)
+
+// Options are the engine's settings; the zero value of each is a default.
+type Options struct {
+	Readers int // connections for reads; 4
+}
+
+// Engine is a [store.Engine] over one SQLite file.
+type Engine struct {
+	path    string
+	lock    *os.File
+	writer  *conn
+	turn    chan struct{} // holds one token: the right to use the writer
+	readers chan *conn
+	open    []*conn // readers, for Close
+
+	checkpoints checkpointer
+	broken      atomic.Pointer[store.Failure]
+	floor       time.Time // as found at Open
+	saved       int64     // microseconds of the saved floor; used with the turn
+	last        int64     // newest time of a commit; used with the turn
+	once        sync.Once
+}
+
+// Open opens the database at path, creates it when it does not exist, checks
+// it and brings its tables up to date. The lock file beside it stays when the
+// engine is closed; only the lock on it counts.
+func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error) {
+	path, err = create(path)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, path)
+	}
+	e := &Engine{path: path, lock: lock, turn: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			e.release()
+		}
+	}()
+	if e.writer, err = dial(path, writerCache, false); err != nil {
+		return nil, err
+	}
+	if err = e.prepare(ctx); err != nil {
+		return nil, err
+	}
+	opts.Readers = max(opts.Readers, 0)
+	if opts.Readers == 0 {
+		opts.Readers = defaultReaders
+	}
+	e.readers = make(chan *conn, opts.Readers)
+	for range opts.Readers {
+		c, err := dial(path, readerCache, true)
+		if err != nil {
+			return nil, err
+		}
+		e.open = append(e.open, c)
+		e.readers <- c
+	}
+	if err = e.checkpoints.start(e); err != nil {
+		return nil, err
+	}
+	e.turn <- struct{}{}
+	return e, nil
+}
+
+// prepare checks the file, migrates it, and notes that it is in use.
+func (e *Engine) prepare(ctx context.Context) error {
+	clean, err := e.writer.identify()
+	if err != nil {
+		return err
+	}
+	if !clean {
+		if err := e.writer.check(e.path); err != nil {
+			return err
+		}
+	}
+	if err := e.writer.migrate(ctx); err != nil {
+		return err
+	}
+	if e.saved, err = e.writer.meta("floor"); err != nil {
+		return err
+	}
+	e.floor = store.FromMicros(e.saved)
+	return e.writer.run("UPDATE meta SET value = 0 WHERE name = 'clean'")
+}
+
+// create makes sure that the file exists, readable by its owner only, and
+// returns its one true path, so that two names of one file share a lock.
+func create(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	// Closing it here is safe only because SQLite has not opened it yet: a
+	// close drops all POSIX locks that the process holds on the file.
+	if err := f.Close(); err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	return path, syncFolder(filepath.Dir(path))
+}
+
+// Floor returns the last time that an earlier process may have used, for
+// [store.Options].Floor.
+func (e *Engine) Floor() time.Time { return e.floor }
+
+// Ping implements [store.Engine].
+func (e *Engine) Ping(ctx context.Context) error {
+	if f := e.broken.Load(); f != nil {
+		return f
+	}
+	return e.read(ctx, func(c *conn) error {
+		_, err := c.meta("floor")
+		return err
+	})
+}
+
+// Close implements [store.Engine]. It waits for an open batch.
+func (e *Engine) Close() error {
+	var err error
+	e.once.Do(func() {
+		<-e.turn
+		e.checkpoints.stop()
+		if e.broken.Load() == nil {
+			err = e.farewell()
+		}
+		err = errors.Join(err, e.release())
+	})
+	return err
+}
+
+// farewell leaves a file that needs no check at the next start.
+func (e *Engine) farewell() error {
+	last := max(e.last, store.Micros(e.floor))
+	stmt, err := e.writer.Prepare("UPDATE meta SET value = CASE name WHEN 'floor' THEN ? ELSE 1 END WHERE name IN ('floor', 'clean')")
+	if err != nil {
+		return err
+	}
+	stmt.BindInt64(1, last)
+	if _, err := stmt.Step(); err != nil {
+		return err
+	}
+	return e.writer.run("PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
+// release closes what is open, the lock last.
+func (e *Engine) release() error {
+	var errs []error
+	for range len(e.open) {
+		errs = append(errs, (<-e.readers).Close())
+	}
+	if e.checkpoints.conn != nil {
+		errs = append(errs, e.checkpoints.conn.Close())
+	}
+	if e.writer != nil {
+		errs = append(errs, e.writer.Close())
+	}
+	return errors.Join(append(errs, e.lock.Close())...)
+}
+
+// Beat implements [store.Fleet]. There is nothing to note: the lock proves
+// that every other server is dead.
+func (e *Engine) Beat(context.Context, otp.ID) error { return nil }
+
+// Leave implements [store.Fleet], see Beat.
+func (e *Engine) Leave(context.Context, otp.ID) error { return nil }
