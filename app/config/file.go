@@ -87,7 +87,7 @@ func (f *File) checkAlone(r *reader) {
 	}
 	later := regexp.MustCompile(`\.routes\[\d+\]\.providers\[\d+\]$`)
 	template := regexp.MustCompile(`^tenants\[(\d+)\]\.templates\[\d+\]\.profile$`)
-	known := slices.Clone(r.mistakes)
+	var more Mistakes
 	for _, fault := range faults {
 		if later.MatchString(fault.Path) {
 			continue
@@ -97,14 +97,11 @@ func (f *File) checkAlone(r *reader) {
 				continue
 			}
 		}
-		// A value that could not be read is missing for the core; one mistake
-		// about it is enough.
-		if !slices.ContainsFunc(known, func(m Mistake) bool {
-			return strings.HasPrefix(m.Path, fault.Path) || strings.HasSuffix(fault.Path, ".name") && strings.HasPrefix(fault.Path, m.Path)
-		}) {
-			r.fail(f.line(fault.Path), fault.Path, "%s", fault.Message)
+		if !r.told(fault.Path) {
+			more = append(more, Mistake{f.name, f.line(fault.Path), fault.Path, fault.Message})
 		}
 	}
+	r.mistakes = append(r.mistakes, more...)
 }
 
 // line finds a path's line, or that of the nearest value around it.

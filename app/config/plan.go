@@ -225,7 +225,7 @@ func (p *planner) check() {
 	if !errors.As(err, &faults) {
 		return
 	}
-	known := slices.Clone(p.r.mistakes)
+	var more Mistakes
 	for _, fault := range faults {
 		path, line := fault.Path, p.file.line(fault.Path)
 		if m := regexp.MustCompile(`^tenants\[(\d+)\](.*)$`).FindStringSubmatch(path); m != nil {
@@ -235,10 +235,11 @@ func (p *planner) check() {
 			}
 			path, line = p.place(entries[tenants[i].Name], tenants[i].Name, m[2])
 		}
-		if !slices.ContainsFunc(known, func(m Mistake) bool { return m.Path == path || strings.HasPrefix(m.Path, path+".") }) {
-			p.r.fail(line, path, "%s", fault.Message)
+		if !p.r.told(path) {
+			more = append(more, Mistake{p.file.name, line, path, fault.Message})
 		}
 	}
+	p.r.mistakes = append(p.r.mistakes, more...)
 }
 
 // place tells where a value of a merged tenant comes from: from the file, with

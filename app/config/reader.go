@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ type reader struct {
 	file     string
 	mistakes Mistakes
 	lines    map[string]int // of every path that was read
+	broken   []string       // paths that should hold more and could not be read
 }
 
 func newReader(file string) *reader {
@@ -24,6 +26,14 @@ func newReader(file string) *reader {
 
 func (r *reader) fail(line int, path, format string, args ...any) {
 	r.mistakes = append(r.mistakes, Mistake{r.file, line, path, fmt.Sprintf(format, args...)})
+}
+
+// told tells that a mistake about a path is already known, or one about what
+// it holds or stands in: a value that could not be read is missing for the
+// core, and one mistake about it is enough.
+func (r *reader) told(path string) bool {
+	return slices.ContainsFunc(r.mistakes, func(m Mistake) bool { return strings.HasPrefix(m.Path, path) }) ||
+		slices.ContainsFunc(r.broken, func(above string) bool { return strings.HasPrefix(path, above) })
 }
 
 // plain refuses what the format does without: anchors, aliases and tags.
@@ -99,13 +109,13 @@ type object struct {
 // mapping reads a mapping with any keys.
 func (r *reader) mapping(n *yaml.Node, path string) *object {
 	o := &object{r: r, path: path, line: n.Line, values: make(map[string]*yaml.Node), lines: make(map[string]int)}
-	if !r.plain(n, path) {
-		o.faulty = true
-		return o
-	}
-	if n.Kind != yaml.MappingNode {
+	plain := r.plain(n, path)
+	if plain && n.Kind != yaml.MappingNode {
 		r.fail(n.Line, path, "must be a mapping of keys to values")
+	}
+	if !plain || n.Kind != yaml.MappingNode {
 		o.faulty = true
+		r.broken = append(r.broken, path)
 		return o
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -165,7 +175,7 @@ func (o *object) must(keys ...string) {
 		switch {
 		case o.faulty:
 		case n == nil:
-			o.r.fail(o.line, o.path, "lacks the key %q", key)
+			o.r.fail(o.line, o.at(key), "is missing")
 		case n.Kind == yaml.ScalarNode && n.Value == "" && n.ShortTag() == "!!str":
 			o.fail(key, "must not be empty")
 		}

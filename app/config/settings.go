@@ -85,7 +85,7 @@ func (r *reader) number(n *yaml.Node, path string) any {
 		return int(whole)
 	}
 	fraction, err := strconv.ParseFloat(n.Value, 64)
-	if err != nil || ambiguous || n.ShortTag() == "!!int" || math.IsInf(fraction, 0) || math.IsNaN(fraction) {
+	if err != nil || ambiguous || !strings.ContainsAny(digits, ".eE") || math.IsInf(fraction, 0) || math.IsNaN(fraction) {
 		r.fail(n.Line, path, "must be a plain decimal number; quote it if it is a text")
 		return nil
 	}

@@ -17,8 +17,7 @@ import (
 // document parses the one YAML document of a file and returns its top value.
 func (r *reader) document(data []byte) *yaml.Node {
 	if !utf8.Valid(data) {
-		line := 1 + bytes.Count(data[:len(data)-len(bytes.TrimLeftFunc(data, func(c rune) bool { return c != utf8.RuneError }))], []byte("\n"))
-		r.fail(line, "", "is not valid UTF-8")
+		r.fail(lineOf(data, bytes.IndexRune(data, utf8.RuneError)), "", "is not valid UTF-8")
 		return nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -29,13 +28,13 @@ func (r *reader) document(data []byte) *yaml.Node {
 		r.fail(1, "", "is empty")
 		return nil
 	case err != nil:
-		r.syntax(err)
+		r.syntax(err, data)
 		return nil
 	}
 	if err := decoder.Decode(&second); err == nil {
 		r.fail(second.Line, "", "must be one document; a second one begins here")
 	} else if !errors.Is(err, io.EOF) {
-		r.syntax(err)
+		r.syntax(err, data)
 	}
 	if len(first.Content) != 1 || first.Content[0].ShortTag() == "!!null" {
 		r.fail(1, "", "is empty")
@@ -46,10 +45,17 @@ func (r *reader) document(data []byte) *yaml.Node {
 
 // syntax puts the library's error into plain words. What it quotes from the
 // file is left out, since it may be part of a secret.
-func (r *reader) syntax(err error) {
+func (r *reader) syntax(err error, data []byte) {
 	line, text := 1, err.Error()
 	if m := regexp.MustCompile(`line (\d+)`).FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
+	}
+	// The library tells no line of an anchor and a wrong one of a tab.
+	if m := regexp.MustCompile(`unknown anchor '(.*)' referenced`).FindStringSubmatch(text); m != nil {
+		line = lineOf(data, bytes.Index(data, []byte("*"+m[1])))
+	}
+	if at := regexp.MustCompile(`(?m)^ *\t`).FindIndex(data); at != nil && strings.Contains(text, "cannot start any token") {
+		line = lineOf(data, at[0])
 	}
 	words := []struct{ of, say string }{
 		{"mapping values are not allowed", `a ":" stands where no key can be; check the indentation, or quote the text`},
@@ -74,6 +80,9 @@ func (r *reader) syntax(err error) {
 	}
 	r.fail(line, "", "is not valid YAML; check indentation, quotes and brackets around this line")
 }
+
+// lineOf returns the number of the line in which an offset lies.
+func lineOf(data []byte, at int) int { return 1 + bytes.Count(data[:max(at, 0)], []byte("\n")) }
 
 // unknownKey tells that a key is not among the known ones, and which one it
 // may have been meant to be.

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"testing"
+	"time"
+)
+
+const token = "00112233445566778899aabbccddeeff"
+
+func serverEnvironment() Environment {
+	return Environment{
+		Getenv: func(name string) (string, bool) {
+			v, ok := map[string]string{"DB": "postgres://u:TOPSECRET@db/aldaba", "ODD": "mysql://TOPSECRET", "TOKEN": token}[name]
+			return v, ok
+		},
+		ReadFile: func(path string) ([]byte, error) {
+			if path == "/etc/aldaba/admin.token" {
+				return []byte(token + "\n"), nil
+			}
+			return []byte("TOP"), nil
+		},
+	}
+}
+
+func TestServerFilesSayWhatTheyMean(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text string
+		want func(*Server)
+	}{
+		"the example": {
+			"listen: 127.0.0.1:8080\nadmin: {listen: 127.0.0.1:8081, token_file: admin.token}\ndatabase: sqlite:/var/lib/aldaba/aldaba.db\nkeys: keys.json\n",
+			func(s *Server) {
+				s.Admin = Admin{"127.0.0.1:8081", token}
+				s.Database = "sqlite:/var/lib/aldaba/aldaba.db"
+			},
+		},
+		"all there is": {
+			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\n",
+			func(s *Server) {
+				*s = Server{
+					Listen: ":9000", Admin: Admin{"127.0.0.1:8081", token}, Database: "postgres://u:TOPSECRET@db/aldaba", Keys: "/k",
+					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3,
+				}
+			},
+		},
+		"a database beside the file": {"keys: keys.json\ndatabase: sqlite:a.db", func(s *Server) { s.Database = "sqlite:/etc/aldaba/a.db" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := serverDefaults()
+			want.Keys = "/etc/aldaba/keys.json"
+			c.want(&want)
+			got, err := ParseServer("/etc/aldaba/aldaba.yaml", []byte(c.text), serverEnvironment())
+			if err != nil || got != want {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestMistakesOfServerFiles(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"nothing": {"{}", "s.yaml:1: keys: is missing\ns.yaml:1: database: is missing"},
+		"unknown keys": {
+			"keys: k\ndatabase: sqlite:x\nlisten_on: x\nadmin: {tokn: x}\n",
+			"s.yaml:3: unknown key \"listen_on\"\ns.yaml:4: admin: unknown key \"tokn\"; did you mean \"token\"?\ns.yaml:4: admin.token: is missing",
+		},
+		"wrong values": {
+			"keys: ''\ndatabase_env: ODD\nlisten: 8080\nadmin: {listen: a:b:c, token_file: short}\ntls: {cert: a}\nlog: {level: loud}\ndrain: {delay: -1s, timeout: 0}\nwriters: many\n",
+			"s.yaml:1: keys: must not be empty\n" +
+				"s.yaml:2: database_env: must be sqlite:PATH or postgres://USER@HOST/NAME\n" +
+				"s.yaml:3: listen: must be HOST:PORT, such as 127.0.0.1:8080\n" +
+				"s.yaml:4: admin.listen: must be HOST:PORT, such as 127.0.0.1:8080\n" +
+				"s.yaml:4: admin.token_file: is shorter than 128 bits; make one with `openssl rand -hex 32`\n" +
+				"s.yaml:5: tls.key: is missing\n" +
+				"s.yaml:6: log.level: must be debug, info, warn or error\n" +
+				"s.yaml:7: drain.delay: must be a duration such as 5m or 300s, or a number of seconds\n" +
+				"s.yaml:7: drain.timeout: must be more than 0; leave the key out for the default\n" +
+				"s.yaml:8: writers: must be a whole number",
+		},
+		"two ways": {
+			"keys: k\ndatabase: sqlite:x\ndatabase_env: DB\nkeys: j",
+			"s.yaml:3: database_env: give only one of \"database\" and \"database_env\"\ns.yaml:4: keys: is given twice; the first time in line 1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := ParseServer("s.yaml", []byte(c.text), serverEnvironment()); err == nil || err.Error() != c.want {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestKeysAreWorthTheirBits(t *testing.T) {
+	t.Parallel()
+	for key, enough := range map[string]bool{
+		"00112233445566778899aabbccddeeff":                 true,
+		"00112233445566778899aabbccddeef":                  false,
+		"Zm9vYmFyYmF6cXV4MTIzNA":                           true,
+		"Zm9vYmFyYmF6cXV4MTIzN":                            false,
+		"123456789012345678901234567890123456789":          true,
+		"12345678901234567890123456789012345678":           false,
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": false,
+		"demo-key": false,
+		"":         false,
+	} {
+		if got := bits(key) >= keyBits; got != enough {
+			t.Errorf("%q: %.0f bits", key, bits(key))
+		}
+	}
+}
