@@ -95,7 +95,7 @@ func TestBuiltInTextsShowTheCodeAndFitOneSMS(t *testing.T) {
 	beyondGSM := ""
 	for _, locale := range builtinLocales() {
 		for _, channel := range []Channel{SMS, Email, Voice} {
-			w, err := tenant.wordingFor("default", channel, locale, "")
+			w, err := tenant.wordingFor("default", channel, locale, &Letter{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestBuiltInTextsShowTheCodeAndFitOneSMS(t *testing.T) {
 func TestSubjectNeverHoldsTheCode(t *testing.T) {
 	t.Parallel()
 	tenant := &Tenant{Name: "acme", Templates: []Template{{Channel: Email, Subject: "{{code}} is it, {{name}}", Text: "{{code}}"}}}
-	w, err := tenant.wordingFor("default", Email, "en", "")
+	w, err := tenant.wordingFor("default", Email, "en", &Letter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestMostParticularTemplateIsChosen(t *testing.T) {
 		{"x", Email, "es-VE", "all", "es-VE"}, {"x", SMS, "es-VE", "sms", "es-VE"}, {"login", Email, "es-VE", "login", "es-VE"},
 		{"login", SMS, "es-VE", "both", "es-VE en"}, {"login", SMS, "en", "both en", "es-VE en"},
 	} {
-		w, err := tenant.wordingFor(c.profile, c.channel, c.locale, "")
+		w, err := tenant.wordingFor(c.profile, c.channel, c.locale, &Letter{})
 		if got := w.body.fill(nil); err != nil || got != c.want {
 			t.Errorf("%+v: got %q, %v", c, got, err)
 		}
