@@ -56,7 +56,7 @@ func (s Settings) over(below Settings) Settings {
 }
 
 // nobodySaid is what is left when request, profile and dialect are silent.
-var nobodySaid = Settings{Digits, 6, 5 * time.Minute, 5}
+func nobodySaid() Settings { return Settings{Digits, 6, 5 * time.Minute, 5} }
 
 // asked is what settle decides on.
 type asked struct {
@@ -71,7 +71,7 @@ type asked struct {
 // settle decides the effective settings: the request's, else the profile's,
 // else the dialect's, within the policy's bounds.
 func settle(a asked) (Settings, *Error) {
-	s := a.request.over(a.profile).over(a.dialect).over(nobodySaid)
+	s := a.request.over(a.profile).over(a.dialect).over(nobodySaid())
 	if s.MaxAttempts < 1 {
 		return s, invalid("max_attempts", "must be at least 1")
 	}
@@ -93,7 +93,7 @@ func settle(a asked) (Settings, *Error) {
 		return s, invalid("lifetime", "must be at most %d seconds", int(ceiling.Seconds()))
 	}
 	if a.policy == Strict {
-		return s, s.strict(a)
+		return s, s.strict()
 	}
 	return s, nil
 }
@@ -112,7 +112,7 @@ func (a asked) lifetimeCeiling() time.Duration {
 }
 
 // strict holds the floors of the strict policy.
-func (s Settings) strict(a asked) *Error {
+func (s Settings) strict() *Error {
 	space := s.Alphabet.space(s.Length)
 	switch {
 	case space < strictSpace:

@@ -34,6 +34,7 @@ func TestStoryOfTheOlderVerify(t *testing.T) {
 }
 
 func TestTranscripts(t *testing.T) {
+	t.Parallel()
 	apitest.Transcripts(t, withReader)
 }
 

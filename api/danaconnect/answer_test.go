@@ -12,6 +12,7 @@ import (
 )
 
 func TestOutcomes(t *testing.T) {
+	t.Parallel()
 	want := map[otp.Outcome]code{
 		otp.OutcomeApproved: 1, otp.OutcomeWrong: 2, otp.OutcomeUsed: 5, otp.OutcomeExpired: 3, otp.OutcomeExhausted: 4,
 		otp.OutcomeCanceled: 3, otp.OutcomeSuperseded: 3, otp.OutcomeVoid: 3, otp.OutcomeThrottled: 4,
@@ -31,6 +32,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestKinds(t *testing.T) {
+	t.Parallel()
 	type pair struct {
 		status int
 		code   code
@@ -52,6 +54,7 @@ func TestKinds(t *testing.T) {
 }
 
 func TestDescriptions(t *testing.T) {
+	t.Parallel()
 	seen := map[string]code{}
 	for _, c := range []code{success, wrongOTP, expired, tooManyAttempts, alreadyUsed, unknownRequest,
 		noConversation, notSent, invalidRequest, unauthenticated, tooManyRequests, internalError} {
@@ -65,6 +68,7 @@ func TestDescriptions(t *testing.T) {
 // TestRefusals proves that no text of the core's reaches a caller but what
 // names a member of the request.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	s := &server{}
 	for _, c := range []struct {
 		err    error
@@ -100,6 +104,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRefuse(t *testing.T) {
+	t.Parallel()
 	v := (&server{}).version1()
 	for status, want := range map[int]string{405: "09", 413: "09", 429: "11", 500: "99", 503: "99"} {
 		rec := httptest.NewRecorder()

@@ -82,6 +82,7 @@ func (s *stage) body(changed map[string]string) string {
 }
 
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		t.Run(speaker.version, func(t *testing.T) {
 			t.Parallel()
@@ -133,6 +134,7 @@ func TestBounds(t *testing.T) {
 
 // TestPairs has what can be wrong with single values of version 1.
 func TestPairs(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, speakers(t)[0], otptest.Options{})
 	const email = `{"key":"COD1_EMAIL","value":"ana@example.com"}`
 	for values, want := range map[string]string{
@@ -171,6 +173,7 @@ func TestPairs(t *testing.T) {
 
 // TestWhole has bodies of generate that are wrong as a whole.
 func TestWhole(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		t.Run(speaker.version, func(t *testing.T) {
 			t.Parallel()
@@ -206,6 +209,7 @@ func TestWhole(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		t.Run(speaker.version, func(t *testing.T) {
 			t.Parallel()

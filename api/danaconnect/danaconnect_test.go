@@ -26,6 +26,7 @@ func version(tb testing.TB, name string) speaker {
 }
 
 func TestPaths(t *testing.T) {
+	t.Parallel()
 	v1, v2 := newStage(t, version(t, "v1"), otptest.Options{}), newStage(t, version(t, "v2"), otptest.Options{})
 	for _, path := range []string{"/otp/1.0/send", "/otp/1.0/generate", "/otp/1.0/request", "/otp/1.0/send/", "//otp/1.0//send", "/otp//1.0/send//"} {
 		if heard, rec := v1.post(path, v1.body(nil)); heard.ID == "" {
@@ -57,6 +58,7 @@ func TestPaths(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, version(t, "v1"), otptest.Options{})
 	seen := map[string]bool{}
 	var last int64
@@ -79,6 +81,7 @@ func TestNumbers(t *testing.T) {
 
 // TestVersionsMeet proves that a code of one version is used up in the other.
 func TestVersionsMeet(t *testing.T) {
+	t.Parallel()
 	one := newStage(t, version(t, "v1"), otptest.Options{})
 	two := *one
 	two.speaker = version(t, "v2")
@@ -96,6 +99,7 @@ func TestVersionsMeet(t *testing.T) {
 
 // TestGuesses has what a guess may look like: judged as it is, one try each.
 func TestGuesses(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		s := newStage(t, speaker, otptest.Options{})
 		for _, form := range []string{" %s", "%s ", "%s\n", "%s\x00", "0%s", "%s0", "%.5s", "%[1]s%[1]s", "１２３４５６%.0s", "٠١٢٣٤٥%.0s", strings.Repeat("9", 15000) + "%.0s"} {
@@ -114,6 +118,7 @@ func TestGuesses(t *testing.T) {
 }
 
 func TestOneOfTheNames(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, version(t, "v2"), otptest.Options{})
 	heard, _ := s.post("/otp/2.0/generate", s.body(nil))
 	code := s.Courier.Last(t).Code
@@ -144,6 +149,7 @@ func TestOneOfTheNames(t *testing.T) {
 
 // TestPermissions has credentials that are right and yet not enough.
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	demo := otptest.Demo(otptest.Ring(t))
 	for i, c := range demo[0].Credentials {
 		switch c.Type {
@@ -192,6 +198,7 @@ func TestPermissions(t *testing.T) {
 
 // TestWrongPasswords proves that guessing passwords ends in 429.
 func TestWrongPasswords(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, version(t, "v1"), otptest.Options{})
 	var rec *httptest.ResponseRecorder
 	for i := range 21 {
@@ -210,6 +217,7 @@ func TestWrongPasswords(t *testing.T) {
 
 // TestStrict proves that the strict policy speaks the dialect's words.
 func TestStrict(t *testing.T) {
+	t.Parallel()
 	demo := otptest.Demo(otptest.Ring(t))
 	demo[0].Policy = otp.Strict
 	for _, speaker := range speakers(t) {
@@ -228,6 +236,7 @@ func TestStrict(t *testing.T) {
 }
 
 func TestSample(t *testing.T) {
+	t.Parallel()
 	d := danaconnect.New(api.NewHost(otptest.New(t, otptest.Options{}).Service))
 	if d.Name != "danaconnect" || !strings.HasPrefix(d.Sample, "curl ") || !strings.Contains(d.Sample, "$BASE/otp/1.0/send") {
 		t.Errorf("%s: %s", d.Name, d.Sample)
@@ -243,6 +252,7 @@ func TestSample(t *testing.T) {
 // TestFullLedger proves that a start then waits, and that an ended request
 // still answers by its state.
 func TestFullLedger(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		s := newStage(t, speaker, otptest.Options{})
 		var first, body string

@@ -25,6 +25,7 @@ func conversations(t *testing.T) []otp.Tenant {
 }
 
 func TestDestination(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		conversation  int
 		fields        string // of version 2
@@ -73,6 +74,7 @@ func TestDestination(t *testing.T) {
 }
 
 func TestVariables(t *testing.T) {
+	t.Parallel()
 	many := ""
 	for i := range 60 {
 		many += fmt.Sprintf(`,"EXTRA_%d":"x"`, i)

@@ -20,6 +20,7 @@ import (
 )
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	for _, s := range speakers(t) {
 		t.Run(s.version, func(t *testing.T) { apitest.Run(t, danaconnect.New, s) })
 	}

@@ -39,7 +39,7 @@ type tenantEntry struct {
 	contacts    []contactEntry
 }
 
-func (t *tenantEntry) has(key string) bool { return slices.Contains(t.given, key) }
+func (e *tenantEntry) has(key string) bool { return slices.Contains(e.given, key) }
 
 // ParseTenants reads a tenants file and checks everything that can be checked
 // without the configuration in force. The error is [Mistakes].
