@@ -101,10 +101,18 @@ func TestLanguageIsChosenAtTheStart(t *testing.T) {
 		"tenant's with its region": {"es-VE", nil, nil, "es", "tu código es"},
 		"asked over tenant's":      {"es-VE", nil, []string{"de"}, "de", "Ihr Code lautet"},
 		"nothing fits":             {"es-VE", nil, []string{"ja"}, "es", "tu código es"},
-		"own texts": {"", []otp.Template{{Locale: "pt", Text: "pt {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
-			[]string{"es-MX"}, "es", "es "},
-		"one language twice": {"en", []otp.Template{{Text: "one {{code}}"}, {Locale: "en", Text: "two {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
-			[]string{"es"}, "es", "es "},
+		"own texts": {
+			"",
+			[]otp.Template{{Locale: "pt", Text: "pt {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
+			[]string{"es-MX"},
+			"es", "es ",
+		},
+		"one language twice": {
+			"en",
+			[]otp.Template{{Text: "one {{code}}"}, {Locale: "en", Text: "two {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
+			[]string{"es"},
+			"es", "es ",
+		},
 	} {
 		w := world(t, func(tn *otp.Tenant) { tn.Locale, tn.Templates = c.tenant, c.templates })
 		req := native(phone)

@@ -16,7 +16,8 @@ func conversations(t *testing.T) []otp.Tenant {
 	demo := otptest.Demo(ring)
 	demo[0].Profiles = []otp.Profile{
 		{Name: "declared", Aliases: map[string][]string{"danaconnect": {"1"}}, Fields: []otp.Field{
-			{Code: "CORREO", Channel: otp.Email}, {Code: "NUMERO", Channel: otp.SMS}, {Code: "LLAMADA", Channel: otp.Voice}}},
+			{Code: "CORREO", Channel: otp.Email}, {Code: "NUMERO", Channel: otp.SMS}, {Code: "LLAMADA", Channel: otp.Voice},
+		}},
 		{Name: "bare", Aliases: map[string][]string{"danaconnect": {"2"}}},
 		{Name: "shown", Aliases: map[string][]string{"danaconnect": {"3"}}, Fields: []otp.Field{{Code: "NUMERO", Channel: otp.SMS}}},
 	}

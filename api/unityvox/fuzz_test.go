@@ -17,9 +17,13 @@ import (
 func FuzzVerify(f *testing.F) {
 	const all = credential + "&sessionid=SESSION&otp_code=WRONG"
 	for _, c := range [][3]string{
-		{all, "", ""}, {"", formType, all}, {credential, jsonType, `{"sessionid":"SESSION","otp_code":"WRONG"}`},
-		{all, "multipart/form-data; boundary=b", part("otp_code", "WRONG") + "--b--\r\n"}, {all + "&otp_code=1", formType, "otp_code=%00"},
-		{all + ";", "multipart/mixed; boundary=b", "--b\r\n\r\n--b--"}, {credential, jsonType, `[{"otp_code":{}}]`},
+		{all, "", ""},
+		{"", formType, all},
+		{credential, jsonType, `{"sessionid":"SESSION","otp_code":"WRONG"}`},
+		{all, "multipart/form-data; boundary=b", part("otp_code", "WRONG") + "--b--\r\n"},
+		{all + "&otp_code=1", formType, "otp_code=%00"},
+		{all + ";", "multipart/mixed; boundary=b", "--b\r\n\r\n--b--"},
+		{credential, jsonType, `[{"otp_code":{}}]`},
 	} {
 		f.Add(c[0], c[1], c[2])
 	}

@@ -130,7 +130,7 @@ func WithAccessLog(log *slog.Logger, now func() time.Time) Middleware {
 		log = slog.Default()
 	}
 	if now == nil {
-		now = time.Now
+		now = time.Now //nolint:forbidigo // the default
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
