@@ -46,7 +46,7 @@ var rules = []rule{
 var helpers = []string{"otp/otptest", "store/storetest", "store/storetest/pgcluster", "api/apitest", "delivery/deliverytest", "e2e", "e2e/*"}
 
 // roots are the folders that the root may list.
-var roots = []string{"api", "app", "cmd", "delivery", "docs", "e2e", "internal", "otp", "store"}
+var roots = []string{"api", "app", "cmd", "delivery", "docs", "e2e", "internal", "otp", "scripts", "store"}
 
 // galleries are the folders whose members are alike.
 var galleries = []gallery{
