@@ -14,6 +14,7 @@ import (
 	"github.com/aldaba-otp/aldaba/internal/bearer"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 const sendPath = "/v1.0/contacts/4711/verification-key/send"
@@ -208,7 +209,7 @@ func TestScopes(t *testing.T) {
 					tenants[0].Credentials[i].Scopes = test.client
 				}
 			}
-			w := otptest.New(t, otptest.Options{Tenants: tenants})
+			w := world.New(t, world.Options{Tenants: tenants})
 			h := apitest.Handler(t, w, New)
 			token, err := bearer.Sign(ringKeys{otptest.Ring(t)}, bearer.Claims{
 				Subject: "demo", Tenant: "acme", Scope: test.token, Issued: otptest.Start, Expires: otptest.Start.Add(time.Hour), ID: "test",
