@@ -131,7 +131,7 @@ func openSQLite(path string) (*sqliteReader, error) {
 		return nil, err
 	}
 	r := &sqliteReader{conn: conn, buffer: make([]byte, 64<<10)}
-	return r, errors.Join(r.run("PRAGMA query_only = ON"), r.run("PRAGMA mmap_size = 1073741824"))
+	return r, r.run("PRAGMA query_only = ON")
 }
 
 func (r *sqliteReader) run(sql string) error {

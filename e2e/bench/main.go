@@ -128,7 +128,7 @@ func run(o options) (err error) {
 	if err := w.startAll(); err != nil {
 		return err
 	}
-	if err := w.interleave(); err != nil {
+	if err := w.profiled(w.interleave); err != nil {
 		return err
 	}
 	w.printRounds()

@@ -49,3 +49,21 @@ func runProfiled(configuration, prefix string) (err error) {
 	}
 	return errors.Join(cpu.Close(), pprof.Lookup("allocs").WriteTo(heap, 0), heap.Close(), a.Stop(context.Background()))
 }
+
+// profiled does the work, with a profile of the generator beside those of the
+// servers.
+func (w *world) profiled(work func() error) error {
+	if w.profile == "" {
+		return work()
+	}
+	file, err := os.Create(w.profile + "/generator.cpu")
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return err
+	}
+	err = work()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
+}
