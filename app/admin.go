@@ -151,7 +151,21 @@ func (a *App) adminRefuse(w http.ResponseWriter, err error) {
 		status = http.StatusServiceUnavailable
 		httpx.SetRetryAfter(w.Header(), time.Second)
 	}
-	httpx.WriteProblem(w, httpx.Problem{Status: status, Detail: err.Error()})
+	var mistakes config.Mistakes
+	if !errors.As(err, &mistakes) {
+		httpx.WriteProblem(w, httpx.Problem{Status: status, Detail: err.Error()})
+		return
+	}
+	body, _ := json.Marshal(Mistaken{Status: status, Title: "the file has mistakes", Detail: err.Error(), Mistakes: mistakes}) // texts and numbers
+	httpx.WriteJSON(w, status, "application/problem+json", body)
+}
+
+// Mistaken is the problem that tells all mistakes of a tenants file.
+type Mistaken struct {
+	Title    string          `json:"title"`
+	Status   int             `json:"status"`
+	Detail   string          `json:"detail"`
+	Mistakes config.Mistakes `json:"mistakes"`
 }
 
 func adminAnswer(w http.ResponseWriter, value any) {

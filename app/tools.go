@@ -37,10 +37,10 @@ func CheckTenants(f *config.File) (*config.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{}
+	a := &App{Service: otp.New(otp.Options{Ring: ring})}
 	return f.Plan(config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}, config.Tools{
 		Ring: ring, Passwords: Passwords{}, Addresses: Addresses{},
-		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err },
+		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err }, Dialects: a.dialectNames(),
 	})
 }
 

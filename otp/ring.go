@@ -93,7 +93,7 @@ func drawKey(use Use, from time.Time, random io.Reader) (ringKey, error) {
 		return k, nil
 	}
 	var err error
-	if k.sign, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+	if k.sign, err = rsa.GenerateKey(rand.Reader, 2048); err != nil { //nolint:forbidigo // the standard library ignores any other source
 		return ringKey{}, fmt.Errorf("draw a signing key: %w", err)
 	}
 	k.secret, err = x509.MarshalPKCS8PrivateKey(k.sign)

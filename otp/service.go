@@ -89,10 +89,10 @@ type Service struct {
 // New returns a service that knows no tenant yet.
 func New(o Options) *Service {
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = time.Now //nolint:forbidigo // the default of the field
 	}
 	if o.Rand == nil {
-		o.Rand = rand.Reader
+		o.Rand = rand.Reader //nolint:forbidigo // the default of the field
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -21,6 +21,7 @@ import (
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 var update = flag.Bool("update", false, "write the answers into the golden transcripts instead of comparing")
@@ -54,7 +55,7 @@ func Transcripts(t *testing.T, construct Constructor) {
 			if len(bytes.TrimSpace(archive.Comment)) == 0 {
 				t.Error("the transcript does not name the document that it was taken from")
 			}
-			play := &player{t: t, world: otptest.New(t, otptest.Options{}), kept: map[string]string{}}
+			play := &player{t: t, world: world.New(t, world.Options{}), kept: map[string]string{}}
 			play.handler = Handler(t, play.world, construct)
 			play.all(archive)
 			if *update {
@@ -69,7 +70,7 @@ func Transcripts(t *testing.T, construct Constructor) {
 // player replays one archive.
 type player struct {
 	t       *testing.T
-	world   *otptest.World
+	world   *world.World
 	handler http.Handler
 	kept    map[string]string
 }

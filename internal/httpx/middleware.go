@@ -87,7 +87,7 @@ func soundID(id string) bool {
 
 func randomUUID() string {
 	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails, says its documentation
+	_, _ = rand.Read(u[:]) //nolint:forbidigo // the default of NewID; it never fails, says its documentation
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
 	h := hex.EncodeToString(u[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
@@ -134,7 +134,7 @@ func WithAccessLog(log *slog.Logger, now func() time.Time) Middleware {
 		log = slog.Default()
 	}
 	if now == nil {
-		now = time.Now
+		now = time.Now //nolint:forbidigo // the default
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
