@@ -32,6 +32,7 @@ func (a *App) startAdmin() error {
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/export", Handler: a.guarded(a.adminExport)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
 		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
 		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},
 	}, httpx.NotFound)
@@ -110,6 +111,13 @@ func (a *App) adminExport(w http.ResponseWriter, r *http.Request) {
 
 func (a *App) adminKeys(w http.ResponseWriter, _ *http.Request) {
 	adminAnswer(w, map[string]any{"keys": a.Service.Ring().Keys()})
+}
+
+// adminStats tells how many transactions were committed since the start and how
+// many steps they held, so that the gain of sharing them can be seen.
+func (a *App) adminStats(w http.ResponseWriter, _ *http.Request) {
+	s := a.Store.Stats()
+	adminAnswer(w, map[string]int64{"commits": s.Commits, "steps": s.Steps, "doubts": s.Doubts})
 }
 
 // adminRotate adds keys to the ring file of this server. Servers on other

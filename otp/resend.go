@@ -82,7 +82,7 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	s.o.Courier.Accept(Dispatch{*a.message, a.v})
+	s.o.Courier.Accept(Dispatch{Message: *a.message, Verification: a.v})
 	return a.view, nil
 }
 

@@ -51,6 +51,7 @@ type Courier interface {
 type Dispatch struct {
 	Message      Message
 	Verification Verification
+	letter       *Letter // of the start that made it; opened from the record when nil
 }
 
 // Options are what a [Service] is made of. Store, Ring, Courier, Addresses,

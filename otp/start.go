@@ -136,7 +136,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	if refusal != nil {
 		return View{}, refusal
 	}
-	s.o.Courier.Accept(Dispatch{d.message, d.record})
+	s.o.Courier.Accept(Dispatch{d.message, d.record, &d.letter})
 	return d.view(), nil
 }
 
