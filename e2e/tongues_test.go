@@ -142,12 +142,15 @@ var unityvoxTongue = tongue{
 var additivTongue = tongue{
 	name: "additiv",
 	start: func(c *client, to string) (string, reply) {
-		contact := strings.TrimPrefix(to, "+")
+		contact := to[len(to)-7:] // a contact is an int32
 		r := c.send(http.MethodPut, "/v1/contacts/"+contact, fmt.Sprintf(`{"sms":%q}`, to), "Authorization", "Bearer demo-key", "Content-Type", "application/json")
 		if r.status/100 != 2 {
 			return "", r
 		}
 		r = c.send(http.MethodPost, "/v1.0/contacts/"+contact+"/verification-key/send", `{"channel":"Sms"}`, "Authorization", "Bearer "+c.token("/connect/token", ""))
+		if r.member("generatedSessionId") == "" {
+			return "", r
+		}
 		return contact + "/sessions/" + r.member("generatedSessionId"), r
 	},
 	check: func(c *client, id, code string) (verdict, reply) {
