@@ -88,6 +88,9 @@ func (s *Service) Report(ctx context.Context, m Message, a Attempt) error {
 			refusal = &Error{Kind: NotFound, Message: "the message is another server's"}
 			return nil
 		}
+		if stored.Attempt > m.Attempt { // told already; the answer was lost
+			return nil
+		}
 		st.Journal(Event{
 			Verification: m.Verification, N: stored.event(), Tenant: m.Tenant, At: now,
 			Kind: a.Result, Actor: "server", Detail: a.Provider + " " + a.Detail,
@@ -140,6 +143,9 @@ func (s *Service) claim(now time.Time, st *State, m Message) (Dispatch, bool) {
 	}
 	if stored.Owner != s.o.Server {
 		stored.Owner = s.o.Server
+		if !now.Before(stored.NextAt) {
+			stored.Copies++ // the dead server may have had it in hand
+		}
 		st.Messages.Put(m.ID, stored)
 	}
 	return Dispatch{Message: stored, Verification: v}, true
