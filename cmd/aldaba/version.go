@@ -11,6 +11,6 @@ type versionCmd struct{}
 
 // Run prints one line.
 func (versionCmd) Run() error {
-	fmt.Println("aldaba", app.Version())
-	return nil
+	_, err := fmt.Println("aldaba", app.Version())
+	return err
 }
