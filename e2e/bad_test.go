@@ -19,12 +19,11 @@ const badTime = 5 * time.Second
 
 // surface is every route of every dialect, with the demo's credentials, so
 // that a bad request reaches the very handler.
-func surface(c *client, l tongue, id, session, code string) []surfaceRoute {
+func surface(c *client, id, session string) []surfaceRoute {
 	key, dana, modica := "Bearer demo-key", basicAuth("demo@acme", "demo-password"), basicAuth("demo", "demo-password")
 	v2, additiv := "Bearer "+c.token("/oauth2/token", "conversation:access2api"), "Bearer "+c.token("/connect/token", "")
 	contact := "/v1.0/contacts/" + session[:strings.Index(session, "/")] + "/verification-key/"
 	one := "/v1/verifications/" + id
-	_ = l
 	return []surfaceRoute{
 		{"POST", "/v1/verifications", key}, {"GET", "/v1/verifications", key}, {"GET", one, key}, {"POST", one + "/check", key},
 		{"POST", "/v1/verifications/nobody/resend", key}, {"POST", "/v1/verifications/nobody/cancel", key},
@@ -102,7 +101,7 @@ func TestBadInputIsRefusedEverywhere(t *testing.T) {
 	}
 	bodies := badBodies(code)
 	n := 0
-	for _, route := range surface(s.client, nativeTongue, id, session, code) {
+	for _, route := range surface(s.client, id, session) {
 		for name, body := range bodies {
 			jobs <- job{route, name, types[n%len(types)], body}
 			n++
@@ -133,7 +132,7 @@ func TestWrongMethodsAndPathsAreRefusedEverywhere(t *testing.T) {
 	id, _ := nativeTongue.start(s.client, to)
 	code := s.newest(to).code()
 	session, _ := additivTongue.start(s.client, fresh())
-	for _, route := range surface(s.client, nativeTongue, id, session, code) {
+	for _, route := range surface(s.client, id, session) {
 		path := route.path
 		for _, line := range []string{
 			"HEAD " + path, "OPTIONS " + path, "TRACE " + path, "PATCH " + path, "FOO " + path, route.method + " " + path + "/..",
@@ -187,27 +186,13 @@ func TestEndlessAndForgedBodiesEnd(t *testing.T) {
 	s := start(t, engines[0])
 	id, _ := nativeTongue.start(s.client, fresh())
 	session, _ := additivTongue.start(s.client, fresh())
-	chunk := fmt.Sprintf("%x\r\n%s\r\n", 4096, strings.Repeat(" ", 4096))
-	for _, route := range surface(s.client, nativeTongue, id, session, "") {
-		if route.method == "GET" {
-			continue
-		}
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = conn.SetDeadline(time.Now().Add(2 * badTime))
-		_, _ = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", route.method, route.path, route.authorization)
-		const bound = 64 << 20 // the server must have cut it long before
-		written := 0
-		for err = nil; err == nil && written < bound; written += len(chunk) {
-			_, err = io.WriteString(conn, chunk)
-		}
-		_ = conn.Close()
-		if err == nil {
-			t.Errorf("%s %s takes a body of %d bytes", route.method, route.path, written)
+	var all sync.WaitGroup
+	for _, route := range surface(s.client, id, session) {
+		if route.method != "GET" {
+			all.Go(func() { endless(t, s.base, route) })
 		}
 	}
+	all.Wait()
 	for name, text := range map[string]string{
 		"two lengths":         "POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}",
 		"a length and chunks": "POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
@@ -225,5 +210,28 @@ func TestEndlessAndForgedBodiesEnd(t *testing.T) {
 	}
 	if r := s.send("GET", "/readyz", ""); r.status != 200 {
 		t.Errorf("afterwards /readyz is answered %d", r.status)
+	}
+}
+
+// endless sends chunks until the server has had enough.
+func endless(t *testing.T, base string, route surfaceRoute) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(2 * badTime))
+	_, _ = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+		route.method, route.path, route.authorization)
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", 4096, strings.Repeat(" ", 4096))
+	const bound = 64 << 20 // the server must have cut it long before
+	written, began := 0, time.Now()
+	for ; err == nil && written < bound; written += len(chunk) {
+		_, err = io.WriteString(conn, chunk)
+	}
+	if took := time.Since(began); err == nil || took > badTime {
+		t.Errorf("%s %s takes a body of %d bytes in %v: %v", route.method, route.path, written, took, err)
 	}
 }
