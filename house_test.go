@@ -251,3 +251,42 @@ func TestEveryDialectHasItsPageAndTranscripts(t *testing.T) {
 		}
 	}
 }
+
+func TestNoFolderStandsInACircle(t *testing.T) {
+	t.Parallel()
+	reach := map[string]map[string]bool{}
+	for _, s := range sources(t) {
+		for _, imported := range s.file.Imports {
+			ours, isOurs := strings.CutPrefix(strings.Trim(imported.Path.Value, `"`), module+"/")
+			if from, to := top(s.folder), top(ours); isOurs && !s.test && from != to {
+				if reach[from] == nil {
+					reach[from] = map[string]bool{}
+				}
+				reach[from][to] = true
+			}
+		}
+	}
+	for range reach { // as often as the longest way may be
+		for _, next := range reach {
+			for via := range next {
+				for to := range reach[via] {
+					next[to] = true
+				}
+			}
+		}
+	}
+	for folder, next := range reach {
+		if next[folder] {
+			t.Errorf("folder %s imports itself by way of others", folder)
+		}
+	}
+}
+
+// top is the folder of the root, or of internal, that a package stands in.
+func top(folder string) string {
+	parts := strings.SplitN(folder, "/", 3)
+	if parts[0] == "internal" && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
+}

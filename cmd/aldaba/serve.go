@@ -20,9 +20,9 @@ func (serveCmd) Help() string {
 	return `The least that a configuration holds:
 
   listen: 127.0.0.1:8080
-  admin: {listen: 127.0.0.1:8081, token_file: admin.token}
+  admin: {listen: 127.0.0.1:8081, token_file: admin.token}  # openssl rand -hex 32 > admin.token
   database: sqlite:/var/lib/aldaba/aldaba.db
-  keys: keys.json          # made by: aldaba key generate --out keys.json
+  keys: keys.json                                           # made by: aldaba key generate --out keys.json
 
 Then give it tenants: aldaba apply -f tenants.yaml --config aldaba.yaml`
 }
