@@ -37,6 +37,7 @@ func (a *App) startAdmin() error {
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/export", Handler: a.guarded(a.adminExport)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
 		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
 		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},
 	}, httpx.NotFound)
@@ -117,6 +118,13 @@ func (a *App) adminKeys(w http.ResponseWriter, _ *http.Request) {
 	adminAnswer(w, map[string]any{"keys": a.Service.Ring().Keys()})
 }
 
+// adminStats tells how many transactions were committed since the start and how
+// many steps they held, so that the gain of sharing them can be seen.
+func (a *App) adminStats(w http.ResponseWriter, _ *http.Request) {
+	s := a.Store.Stats()
+	adminAnswer(w, map[string]int64{"commits": s.Commits, "steps": s.Steps, "doubts": s.Doubts})
+}
+
 // adminRotate adds keys to the ring file of this server. Servers on other
 // machines need the file too, within the minute before the keys are used.
 func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
@@ -155,7 +163,21 @@ func (a *App) adminRefuse(w http.ResponseWriter, err error) {
 		status = http.StatusServiceUnavailable
 		httpx.SetRetryAfter(w.Header(), time.Second)
 	}
-	httpx.WriteProblem(w, httpx.Problem{Status: status, Detail: err.Error()})
+	var mistakes config.Mistakes
+	if !errors.As(err, &mistakes) {
+		httpx.WriteProblem(w, httpx.Problem{Status: status, Detail: err.Error()})
+		return
+	}
+	body, _ := json.Marshal(Mistaken{Status: status, Title: "the file has mistakes", Detail: err.Error(), Mistakes: mistakes}) // texts and numbers
+	httpx.WriteJSON(w, status, "application/problem+json", body)
+}
+
+// Mistaken is the problem that tells all mistakes of a tenants file.
+type Mistaken struct {
+	Title    string          `json:"title"`
+	Status   int             `json:"status"`
+	Detail   string          `json:"detail"`
+	Mistakes config.Mistakes `json:"mistakes"`
 }
 
 func adminAnswer(w http.ResponseWriter, value any) {

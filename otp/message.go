@@ -42,19 +42,23 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 	if !ok {
 		return Text{}, &Error{Kind: Internal, Message: "the tenant is gone"}
 	}
-	letter, err := v.letter(ring)
-	if err != nil {
-		return Text{}, AsError(err)
+	letter := d.letter
+	if letter == nil {
+		opened, err := v.letter(ring)
+		if err != nil {
+			return Text{}, AsError(err)
+		}
+		letter = &opened
 	}
 	code, err := ring.Code(v)
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, &letter)
+	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, letter)
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	return w.render(d.Message.Channel, &letter, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
+	return w.render(d.Message.Channel, letter, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
 }
 
 // Carriers names the providers for a message in order of preference.
@@ -144,7 +148,7 @@ func (s *Service) claim(now time.Time, st *State, m Message) (Dispatch, bool) {
 		}
 		st.Messages.Put(m.ID, stored)
 	}
-	return Dispatch{stored, v}, true
+	return Dispatch{Message: stored, Verification: v}, true
 }
 
 // Orphans returns messages that dead servers left, at most limit.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 func TestRefusedStartsAreNamed(t *testing.T) {
@@ -50,7 +51,7 @@ func TestRefusedStartsAreNamed(t *testing.T) {
 		"key too long":      {func(r *otp.StartRequest) { r.Repeat = &otp.Repeat{Key: strings.Repeat("k", 256)} }, otp.Invalid, "Idempotency-Key", ""},
 		"key empty":         {func(r *otp.StartRequest) { r.Repeat = &otp.Repeat{} }, otp.Invalid, "Idempotency-Key", ""},
 	} {
-		w := world(t, routed)
+		w := tenants(t, routed)
 		req := native(phone)
 		c.change(&req)
 		_, err := w.Start(t.Context(), req)
@@ -62,14 +63,14 @@ func TestRefusedStartsAreNamed(t *testing.T) {
 			t.Errorf("%s: the refusal left a trace", name)
 		}
 	}
-	w := otptest.New(t, otptest.Options{NoInbox: true})
+	w := world.New(t, world.Options{NoInbox: true})
 	_, err := w.Start(t.Context(), native(phone))
 	want(t, err, otp.Undeliverable, "route", 0)
 }
 
 func TestStoreThatIsDownIsUnavailable(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	down(w, true)
 	_, err1 := w.Start(t.Context(), native(phone))
@@ -92,7 +93,7 @@ func TestStoreThatIsDownIsUnavailable(t *testing.T) {
 // The ledger is full for one second more, the sends of ten minutes for ten minutes.
 func TestStartNamesTheLimitThatLastsLongest(t *testing.T) {
 	t.Parallel()
-	w := world(t, loose(otp.Profile{Length: 3}))
+	w := tenants(t, loose(otp.Profile{Length: 3}))
 	v, code := start(t, w, vendor(phone))
 	for range 5 {
 		check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
@@ -115,7 +116,7 @@ func TestStartNamesTheLimitThatLastsLongest(t *testing.T) {
 
 func TestDecisionThatPanicsHarmsNobody(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	for name, decide := range map[string]func(st *otp.State){
 		"error":      func(*otp.State) { panic(errors.New("defect")) },
@@ -140,7 +141,7 @@ func TestDecisionThatPanicsHarmsNobody(t *testing.T) {
 
 func TestCodesOutliveARotationOfTheRing(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	req := vendor(mail)
 	req.Code = "7654321"

@@ -10,11 +10,12 @@ import (
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 func TestRightCodeIsAcceptedOnce(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	if v.Status != otp.Pending || v.AttemptsLeft != 5 || v.Expires.Sub(v.Created) != 5*time.Minute || strings.Contains(v.To, phone[4:9]) {
 		t.Errorf("view %+v", v)
@@ -35,7 +36,7 @@ func TestRightCodeIsAcceptedOnce(t *testing.T) {
 
 func TestLastTryExhausts(t *testing.T) { // T01, T03
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	for left := 4; left >= 0; left-- {
 		got := check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
@@ -53,7 +54,7 @@ func TestLastTryExhausts(t *testing.T) { // T01, T03
 
 func TestPeekJudgesAndCountsButDoesNotConsume(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	peek := func(code string) otp.Outcome {
 		req := guess(v, code)
@@ -76,7 +77,7 @@ func TestPeekJudgesAndCountsButDoesNotConsume(t *testing.T) {
 
 func TestCodeLivesUntilItsExpiryAndNotAtIt(t *testing.T) { // T20
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	w.Clock.Advance(5*time.Minute - time.Microsecond)
 	check(t, w, v, code, otp.OutcomeApproved)
@@ -90,25 +91,25 @@ func TestCodeLivesUntilItsExpiryAndNotAtIt(t *testing.T) { // T20
 
 func TestClockThatGoesBackRevivesNothing(t *testing.T) {
 	t.Parallel()
-	for name, tell := range map[string]func(w *otptest.World, v otp.View, code string) error{
-		"check": func(w *otptest.World, v otp.View, c string) error {
+	for name, tell := range map[string]func(w *world.World, v otp.View, code string) error{
+		"check": func(w *world.World, v otp.View, c string) error {
 			_, _, err := w.Check(t.Context(), guess(v, c))
 			return err
 		},
-		"lookup": func(w *otptest.World, v otp.View, _ string) error {
+		"lookup": func(w *world.World, v otp.View, _ string) error {
 			_, err := w.Lookup(t.Context(), acme, v.ID)
 			return err
 		},
-		"list": func(w *otptest.World, _ otp.View, _ string) error {
+		"list": func(w *world.World, _ otp.View, _ string) error {
 			_, err := w.List(t.Context(), acme, phone)
 			return err
 		},
-		"cancel": func(w *otptest.World, v otp.View, _ string) error {
+		"cancel": func(w *world.World, v otp.View, _ string) error {
 			_, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}})
 			return err
 		},
 	} {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		w.Clock.Advance(5 * time.Minute)
 		if err := tell(w, v, code); err != nil {
@@ -130,7 +131,7 @@ func TestClockThatGoesBackRevivesNothing(t *testing.T) {
 
 func TestLedgerCountsOverVerificationsAndDialects(t *testing.T) { // T04, R5
 	t.Parallel()
-	w := world(t, loose(otp.Profile{MaxAttempts: 10}))
+	w := tenants(t, loose(otp.Profile{MaxAttempts: 10}))
 	a, codeA := start(t, w, native(phone))
 	req := vendor("0412 123 45 67") // another spelling of the line
 	b, codeB := start(t, w, req)
@@ -170,7 +171,7 @@ func TestLedgerCountsOverVerificationsAndDialects(t *testing.T) { // T04, R5
 func TestShortCodesFillTheLedgerSooner(t *testing.T) { // R5
 	t.Parallel()
 	for length, most := range map[int]int{3: 5, 4: 10, 6: 10} {
-		w := world(t, loose(otp.Profile{Length: length, MaxAttempts: 10}))
+		w := tenants(t, loose(otp.Profile{Length: length, MaxAttempts: 10}))
 		v, code := start(t, w, native(phone))
 		for range most {
 			check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
@@ -202,7 +203,7 @@ func TestOlderVerificationsAreReplacedAsAskedFor(t *testing.T) { // R4, R7
 		"same session, other line": {session(phone, "s"), session(mail, "s"), otp.Superseded},
 		"another session":          {session(phone, "s"), session(phone, "t"), otp.Pending},
 	} {
-		w := world(t)
+		w := tenants(t)
 		first, code1 := start(t, w, c.first)
 		w.Clock.Advance(time.Second)
 		second, code2 := start(t, w, c.second)
@@ -228,7 +229,7 @@ func TestOlderVerificationsAreReplacedAsAskedFor(t *testing.T) { // R4, R7
 
 func TestReplacedOneWhoseLifeIsOverIsExpired(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, _ := start(t, w, native(phone))
 	w.Clock.Advance(5 * time.Minute)
 	start(t, w, native(phone))
@@ -239,7 +240,7 @@ func TestReplacedOneWhoseLifeIsOverIsExpired(t *testing.T) {
 
 func TestCodeOfOneVerificationIsWrongForAnother(t *testing.T) { // T22, T25
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	r := native(phone)
 	r.Code = "123456"
 	a, _ := start(t, w, r)
@@ -255,7 +256,7 @@ func TestCodeOfOneVerificationIsWrongForAnother(t *testing.T) { // T22, T25
 
 func TestVerificationsAreKeptApartByTenantDialectAndOwner(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, vendor(phone))
 	for name, c := range map[string]struct {
 		caller  otp.Caller
@@ -293,7 +294,7 @@ func TestVerificationsAreKeptApartByTenantDialectAndOwner(t *testing.T) {
 
 func TestCancelEndsAPendingOneOnly(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	req := otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}
 	for range 2 {
@@ -315,7 +316,7 @@ func TestCancelEndsAPendingOneOnly(t *testing.T) {
 
 func TestVoidIsToldAndFinal(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	err := w.Store.Do(t.Context(), otp.Step{Load: otp.Keys{Verifications: []otp.ID{v.ID}}, Decide: func(now time.Time, st *otp.State) error {
 		r, _ := st.Verifications.Get(v.ID)
@@ -331,7 +332,7 @@ func TestVoidIsToldAndFinal(t *testing.T) {
 
 func TestListIsNewestFirstAndOfOneTenant(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	var ids []otp.ID
 	for i := range 7 {
 		v, _ := start(t, w, vendor([]string{phone, "0412-1234567"}[i%2]))

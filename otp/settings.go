@@ -32,8 +32,8 @@ const (
 	strictMinimum = 30 * time.Second
 	// strictSpace is six digits; NIST counts them as 20 bits.
 	strictSpace = 1e6
-	// letterSpace is eight digits, asked of codes that live longer by e-mail.
-	letterSpace = 1e8
+	// longLifeLength is asked of codes that live longer, by e-mail.
+	longLifeLength = 8
 )
 
 // Settings decide what a code looks like and how long it lives. In a request a
@@ -119,7 +119,7 @@ func (s Settings) strict() *Error {
 		return invalid("length", "gives fewer than a million codes, which the strict policy refuses")
 	case s.Lifetime < strictMinimum:
 		return invalid("lifetime", "must be at least %d seconds", int(strictMinimum.Seconds()))
-	case s.Lifetime > strictLifetime && space < letterSpace:
+	case s.Lifetime > strictLifetime && s.Length < longLifeLength:
 		return invalid("length", "must be at least 8 for a life of more than %d seconds", int(strictLifetime.Seconds()))
 	}
 	return nil
@@ -131,7 +131,7 @@ func (s Settings) weak(channel Channel, purpose string) []string {
 	var all []string
 	space, letter := s.Alphabet.space(s.Length), channel == Email && purpose != Authenticate
 	long := s.Lifetime > strictLifetime
-	if space < strictSpace || long && letter && space < letterSpace {
+	if space < strictSpace || long && letter && s.Length < longLifeLength {
 		all = append(all, "length")
 	}
 	if long && !letter || s.Lifetime < strictMinimum {

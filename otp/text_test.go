@@ -158,8 +158,11 @@ func TestMostParticularTemplateIsChosen(t *testing.T) {
 		want    string
 		locales string
 	}{
-		{"x", Email, "es-VE", "all", "es-VE"}, {"x", SMS, "es-VE", "sms", "es-VE"}, {"login", Email, "es-VE", "login", "es-VE"},
-		{"login", SMS, "es-VE", "both", "es-VE en"}, {"login", SMS, "en", "both en", "es-VE en"},
+		{"x", Email, "es-VE", "all", "es-VE"},
+		{"x", SMS, "es-VE", "sms", "es-VE"},
+		{"login", Email, "es-VE", "login", "es-VE"},
+		{"login", SMS, "es-VE", "both", "es-VE en"},
+		{"login", SMS, "en", "both en", "es-VE en"},
 	} {
 		w, err := tenant.wordingFor(c.profile, c.channel, c.locale, &Letter{})
 		if got := w.body.fill(nil); err != nil || got != c.want {

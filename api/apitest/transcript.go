@@ -1,13 +1,11 @@
 package apitest
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,8 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/aldaba-otp/aldaba/otp/otptest"
-	"github.com/aldaba-otp/aldaba/store"
-	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 var update = flag.Bool("update", false, "write the answers into the golden transcripts instead of comparing")
@@ -54,9 +51,10 @@ func Transcripts(t *testing.T, construct Constructor) {
 			if len(bytes.TrimSpace(archive.Comment)) == 0 {
 				t.Error("the transcript does not name the document that it was taken from")
 			}
-			play := &player{t: t, world: otptest.New(t, otptest.Options{}), kept: map[string]string{}}
-			play.handler = Handler(t, play.world, construct)
-			play.all(archive)
+			w := world.New(t, world.Options{})
+			for _, fault := range Play(t, archive, &worldStage{t, w, Handler(t, w, construct)}).Faults {
+				t.Error(fault)
+			}
 			if *update {
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
@@ -66,12 +64,42 @@ func Transcripts(t *testing.T, construct Constructor) {
 	}
 }
 
+// Stage is the server that a transcript is played to.
+type Stage interface {
+	// Ask sends one request, given as its bytes on the wire.
+	Ask(wire string) *http.Response
+	// Code returns the code that was sent last.
+	Code() string
+	// Advance moves the server's clock.
+	Advance(d time.Duration)
+	// Cut takes the store away or gives it back; false if this stage cannot.
+	Cut(away bool) bool
+	// Began is when the transcript began, by the server's clock.
+	Began() time.Time
+}
+
+// Played is what came of a transcript.
+type Played struct {
+	Exchanges int
+	Skipped   []string // what the stage could not do
+	Faults    []string
+}
+
+// Play replays one archive; see [Transcripts].
+func Play(tb testing.TB, archive *txtar.Archive, stage Stage) Played {
+	tb.Helper()
+	p := &player{t: tb, stage: stage, kept: map[string]string{}}
+	p.all(archive)
+	return p.played
+}
+
 // player replays one archive.
 type player struct {
-	t       *testing.T
-	world   *otptest.World
-	handler http.Handler
-	kept    map[string]string
+	t      testing.TB
+	stage  Stage
+	kept   map[string]string
+	absent bool // the store should be away, but the stage cannot do that
+	played Played
 }
 
 func (p *player) all(archive *txtar.Archive) {
@@ -81,69 +109,74 @@ func (p *player) all(archive *txtar.Archive) {
 		if response.Name != name+".response" {
 			p.t.Fatalf("%s is not followed by %s.response", request.Name, name)
 		}
-		got := p.exchange(name, string(request.Data), headersOf(string(response.Data)))
+		text := p.directions(name, string(request.Data))
+		if p.absent {
+			p.played.Skipped = append(p.played.Skipped, name)
+			continue
+		}
+		p.played.Exchanges++
+		got := p.exchange(name, text, headersOf(string(response.Data)))
 		if *update {
 			response.Data = []byte(p.merge(string(response.Data), got))
 			continue
 		}
 		if !p.matches(string(response.Data), got) {
-			p.t.Errorf("%s: got\n%s\nwant\n%s", name, got, response.Data)
+			p.played.Faults = append(p.played.Faults, fmt.Sprintf("%s: got\n%s\nwant\n%s", name, got, response.Data))
 		}
 	}
 }
 
 // exchange sends one request and writes the answer in the transcript's form.
 func (p *player) exchange(name, text string, headers []string) string {
-	for strings.HasPrefix(text, "#") {
-		line, rest, _ := strings.Cut(text, "\n")
-		p.direct(name, strings.TrimSpace(line))
-		text = rest
+	answer := p.stage.Ask(p.wire(p.expand(text)))
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatalf("%s: %v", name, err)
 	}
-	r := p.request(name, p.expand(text))
-	rec := httptest.NewRecorder()
-	p.handler.ServeHTTP(rec, r)
 	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\n", rec.Code, http.StatusText(rec.Code))
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\n", answer.StatusCode, http.StatusText(answer.StatusCode))
 	for _, h := range headers {
-		for _, v := range rec.Result().Header.Values(h) {
+		for _, v := range answer.Header.Values(h) {
 			fmt.Fprintf(&b, "%s: %s\n", h, v)
 		}
 	}
-	b.WriteString("\n" + rec.Body.String())
-	if rec.Body.Len() > 0 {
+	b.WriteString("\n" + string(body))
+	if len(body) > 0 {
 		b.WriteString("\n")
 	}
 	return b.String()
 }
 
-// direct does what a line before a request says; any other line is a comment.
-func (p *player) direct(name, line string) {
-	if span, ok := strings.CutPrefix(line, "# advance "); ok {
-		d, err := time.ParseDuration(span)
-		if err != nil {
-			p.t.Fatalf("%s: %v", name, err)
+// directions does what the lines before a request say and returns the rest;
+// a line that is no direction is a comment.
+func (p *player) directions(name, text string) string {
+	for strings.HasPrefix(text, "#") {
+		line, rest, _ := strings.Cut(text, "\n")
+		line, text = strings.TrimSpace(line), rest
+		if span, ok := strings.CutPrefix(line, "# advance "); ok {
+			d, err := time.ParseDuration(span)
+			if err != nil {
+				p.t.Fatalf("%s: %v", name, err)
+			}
+			p.stage.Advance(d)
 		}
-		p.world.Clock.Advance(d)
+		switch line {
+		case "# store down":
+			p.absent = !p.stage.Cut(true)
+		case "# store up":
+			p.stage.Cut(false)
+			p.absent = false
+		}
 	}
-	switch line {
-	case "# store down":
-		p.world.Engine.FailWith(memory.Trouble{Begin: &store.Failure{Class: store.Down, Cause: errors.New("no connection")}})
-	case "# store up":
-		p.world.Engine.FailWith(memory.Trouble{})
-	}
+	return text
 }
 
-// request parses the text of a request.
-func (p *player) request(name, text string) *http.Request {
+// wire writes a request of a transcript as it travels.
+func (p *player) wire(text string) string {
 	head, body, _ := strings.Cut(text, "\n\n")
 	body = strings.TrimSuffix(body, "\n")
-	wire := strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + fmt.Sprintf("\r\nHost: aldaba.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(wire)))
-	if err != nil {
-		p.t.Fatalf("%s: %v", name, err)
-	}
-	r.RemoteAddr = "192.0.2.1:1234"
-	return r
+	return strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + fmt.Sprintf("\r\nHost: aldaba.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
 // expand fills the placeholders of a request.
@@ -151,9 +184,9 @@ func (p *player) expand(text string) string {
 	return regexp.MustCompile(`\{\{([a-z0-9_]+)\}\}`).ReplaceAllStringFunc(text, func(m string) string {
 		switch name := m[2 : len(m)-2]; name {
 		case "code":
-			return p.world.Courier.Last(p.t).Code
+			return p.stage.Code()
 		case "wrong":
-			return otptest.WrongCode(p.world.Courier.Last(p.t).Code)
+			return otptest.WrongCode(p.stage.Code())
 		default:
 			return p.kept[name]
 		}
@@ -187,14 +220,40 @@ func (p *player) recall(want string) string {
 
 // matches compares and keeps what the patterns caught.
 func (p *player) matches(want, got string) bool {
-	expression, names := compile(p.recall(want))
-	found := expression.FindStringSubmatch(got)
+	want = p.recall(want)
+	expression, names := compile(want)
+	found := expression.FindStringSubmatch(p.align(want, got))
 	for i, name := range names {
 		if found != nil {
 			p.kept[name] = found[i+1]
 		}
 	}
 	return found != nil
+}
+
+var stamps = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`)
+
+// slack is how far a time may be from the transcript's on a stage whose clock
+// runs.
+const slack = 5 * time.Second
+
+// align writes the times of an answer as the transcript has them, if they are
+// as far from the beginning and in the same form.
+func (p *player) align(want, got string) string {
+	wanted := stamps.FindAllString(want, -1)
+	i := 0
+	return stamps.ReplaceAllStringFunc(got, func(text string) string {
+		if i++; i > len(wanted) || len(text) != len(wanted[i-1]) {
+			return text
+		}
+		there, err := time.Parse(time.RFC3339Nano, wanted[i-1])
+		here, fault := time.Parse(time.RFC3339Nano, text)
+		late := here.Sub(p.stage.Began()) - there.Sub(otptest.Start)
+		if err != nil || fault != nil || p.stage.Began().Equal(otptest.Start) || late.Abs() > slack {
+			return text
+		}
+		return wanted[i-1]
+	})
 }
 
 // merge writes the new answer, keeping the patterns of the lines that still
@@ -223,13 +282,4 @@ func headersOf(response string) []string {
 		}
 	}
 	return names
-}
-
-// record returns everything that an answer consists of.
-func record(s *Scene, r *http.Request) string {
-	rec := httptest.NewRecorder()
-	s.handler.ServeHTTP(rec, r)
-	var b strings.Builder
-	_ = rec.Result().Header.Write(&b)
-	return b.String() + rec.Body.String()
 }

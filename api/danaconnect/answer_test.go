@@ -56,8 +56,10 @@ func TestKinds(t *testing.T) {
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
 	seen := map[string]code{}
-	for _, c := range []code{success, wrongOTP, expired, tooManyAttempts, alreadyUsed, unknownRequest,
-		noConversation, notSent, invalidRequest, unauthenticated, tooManyRequests, internalError} {
+	for _, c := range []code{
+		success, wrongOTP, expired, tooManyAttempts, alreadyUsed, unknownRequest,
+		noConversation, notSent, invalidRequest, unauthenticated, tooManyRequests, internalError,
+	} {
 		if other, twice := seen[c.String()]; twice {
 			t.Errorf("%d and %d read the same", c, other)
 		}
@@ -75,20 +77,32 @@ func TestRefusals(t *testing.T) {
 		v1, v2 string
 		status int
 	}{
-		{&otp.Error{Kind: otp.Invalid, Field: "lifetime", Message: "must be at most 600 seconds"},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "lifetime", Message: "must be at most 600 seconds"},
 			`{"responseCode":"09","responseDescription":"secondsExpiration must be at most 600 seconds"}`,
-			`{"code":9,"description":"expiresInSeconds must be at most 600 seconds"}`, 400},
-		{&otp.Error{Kind: otp.Invalid, Field: "purpose", Message: "secret"},
-			`{"responseCode":"09","responseDescription":"Invalid request"}`, `{"code":9,"description":"Invalid request"}`, 400},
-		{&otp.Error{Kind: otp.Invalid, Field: "to"},
-			`{"responseCode":"08","responseDescription":"OTP could not be sent"}`, `{"code":8,"description":"OTP could not be sent"}`, 200},
-		{&otp.Error{Kind: otp.Invalid, Field: "to", Also: []*otp.Error{{Kind: otp.Invalid, Field: "max_attempts", Message: "must be fewer"}}},
-			`{"responseCode":"09","responseDescription":"maximumTries must be fewer"}`, `{"code":9,"description":"maxAttempts must be fewer"}`, 400},
-		{&otp.Error{Kind: otp.Invalid, Field: "alphabet", Message: "is weak"},
-			`{"responseCode":"09","responseDescription":"type is weak"}`, `{"code":9,"description":"type is weak"}`, 400},
+			`{"code":9,"description":"expiresInSeconds must be at most 600 seconds"}`, 400,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "purpose", Message: "secret"},
+			`{"responseCode":"09","responseDescription":"Invalid request"}`, `{"code":9,"description":"Invalid request"}`, 400,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "to"},
+			`{"responseCode":"08","responseDescription":"OTP could not be sent"}`, `{"code":8,"description":"OTP could not be sent"}`, 200,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "to", Also: []*otp.Error{{Kind: otp.Invalid, Field: "max_attempts", Message: "must be fewer"}}},
+			`{"responseCode":"09","responseDescription":"maximumTries must be fewer"}`, `{"code":9,"description":"maxAttempts must be fewer"}`, 400,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "alphabet", Message: "is weak"},
+			`{"responseCode":"09","responseDescription":"type is weak"}`, `{"code":9,"description":"type is weak"}`, 400,
+		},
 		{errors.New("secret"), `{"responseCode":"99","responseDescription":"Internal error"}`, `{"code":99,"description":"Internal error"}`, 500},
-		{&otp.Error{Kind: otp.Unavailable, Message: "secret"},
-			`{"responseCode":"99","responseDescription":"Internal error"}`, `{"code":99,"description":"Internal error"}`, 503},
+		{
+			&otp.Error{Kind: otp.Unavailable, Message: "secret"},
+			`{"responseCode":"99","responseDescription":"Internal error"}`, `{"code":99,"description":"Internal error"}`, 503,
+		},
 	} {
 		for v, want := range map[*version]string{s.version1(): c.v1, s.version2(): c.v2} {
 			rec := httptest.NewRecorder()

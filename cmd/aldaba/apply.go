@@ -34,11 +34,7 @@ func (c *applyCmd) Run() error {
 		return err
 	}
 	return c.do(func(client *adminClient) error {
-		data, err := file.Encode()
-		if err != nil {
-			return err
-		}
-		done, err := client.apply(c.File, data, c.DryRun)
+		done, err := client.apply(file, c.DryRun)
 		if err != nil {
 			return err
 		}

@@ -54,11 +54,7 @@ func (c *credentialNewCmd) Run() error {
 		if err != nil {
 			return err
 		}
-		data, err := file.Encode()
-		if err != nil {
-			return err
-		}
-		_, err = client.apply("credential", data, false)
+		_, err = client.apply(file, false)
 		return err
 	}, func(ctx context.Context, a *app.App) error {
 		exported, err := a.Export(ctx)

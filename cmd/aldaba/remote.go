@@ -98,21 +98,34 @@ func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	if answer.StatusCode == http.StatusOK {
 		return text, nil
 	}
-	var problem struct{ Title, Detail string }
-	if json.Unmarshal(text, &problem) != nil || problem.Detail == "" {
-		problem.Detail = answer.Status
+	var problem app.Mistaken
+	switch {
+	case json.Unmarshal(text, &problem) != nil || problem.Detail == "":
+		return nil, fmt.Errorf("%s answers %s", c.base, answer.Status)
+	case len(problem.Mistakes) > 0:
+		return nil, problem.Mistakes
 	}
-	return nil, fmt.Errorf("%s", problem.Detail)
+	return nil, errors.New(problem.Detail)
 }
 
-func (c *adminClient) apply(name string, data []byte, dry bool) (app.Applied, error) {
-	query := url.Values{"file": {name}}
+// apply sends a resolved tenants file. The mistakes that the server finds are
+// told with the lines of the file as it is here.
+func (c *adminClient) apply(f *config.File, dry bool) (app.Applied, error) {
+	data, err := f.Encode()
+	if err != nil {
+		return app.Applied{}, err
+	}
+	query := url.Values{"file": {f.Name()}}
 	if dry {
 		query.Set("dry_run", "true")
 	}
 	var answer app.Applied
 	text, err := c.call(http.MethodPost, "/admin/apply?"+query.Encode(), data)
-	if err == nil {
+	var mistakes config.Mistakes
+	switch {
+	case errors.As(err, &mistakes):
+		err = f.Locate(mistakes)
+	case err == nil:
 		err = json.Unmarshal(text, &answer)
 	}
 	return answer, err

@@ -17,7 +17,6 @@ import (
 )
 
 // keyPair makes one key for all tests: it is the slowest thing here.
-//
 var keyPair = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -27,7 +26,6 @@ var keyPair = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // moment is when the tests happen.
-//
 var moment = time.Unix(1_700_000_000, 0).UTC()
 
 // ring is a set of keys.

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/aldaba-otp/aldaba/api/apitest"
+)
+
+// patience is how long a transcript may take where its seconds count; one
+// that took longer is played again.
+const patience = 900 * time.Millisecond
+
+// replays bounds how often a transcript is played on a busy machine.
+const replays = 4
+
+// TestTranscriptsOverHTTP plays what each dialect's own tests play in memory.
+func TestTranscriptsOverHTTP(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../api/*/testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	onEach(t, func(t *testing.T, e engine) {
+		var exchanges, skipped int
+		for _, file := range files {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Base(filepath.Dir(filepath.Dir(file))) + "/" + strings.TrimSuffix(filepath.Base(file), ".txtar")
+			t.Run(name, func(t *testing.T) {
+				played := replay(t, e, archive)
+				exchanges += played.Exchanges
+				skipped += len(played.Skipped)
+				for _, fault := range played.Faults {
+					t.Error(fault)
+				}
+				if len(played.Skipped) > 0 {
+					t.Logf("not played, since the store cannot be taken away here: %s", strings.Join(played.Skipped, ", "))
+				}
+			})
+		}
+		t.Logf("%d exchanges of %d transcripts, %d skipped", exchanges, len(files), skipped)
+	})
+}
+
+// replay plays a transcript on a server of its own.
+func replay(t *testing.T, e engine, archive *txtar.Archive) apitest.Played {
+	t.Helper()
+	for try := 1; ; try++ {
+		s := &stage{server: start(t, e, "testdata/reader.yaml"), t: t, began: time.Now()}
+		played := apitest.Play(t, archive, s)
+		took := time.Since(s.began)
+		s.stop()
+		if len(played.Faults) == 0 || took < patience || try == replays {
+			return played
+		}
+	}
+}
+
+// stage is a server as a transcript sees it.
+type stage struct {
+	*server
+
+	t     *testing.T
+	began time.Time
+	last  string // id of the newest message
+	code  string // in it
+}
+
+// Ask implements [apitest.Stage] with the very bytes.
+func (s *stage) Ask(wire string) *http.Response {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = conn.Close() })
+	if _, err := conn.Write([]byte(strings.Replace(wire, "\r\nHost:", "\r\nConnection: close\r\nHost:", 1))); err != nil {
+		s.t.Fatal(err)
+	}
+	method, _, _ := strings.Cut(wire, " ")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.look()
+	return answer
+}
+
+// look notes the code of a new message. It is derived by the server's own ring
+// and must stand in the text: a transcript may ask for any alphabet.
+func (s *stage) look() {
+	list := s.inbox("", "&limit=1")
+	if len(list) == 0 || list[0].ID == s.last {
+		return
+	}
+	s.last = list[0].ID
+	v, _ := s.verification(s.t, list[0].Verification)
+	code, err := s.dev.Service.Ring().Code(&v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.code = code; !strings.Contains(list[0].Body, code) {
+		s.t.Errorf("the message %q does not hold its code", list[0].Body)
+	}
+}
+
+// Code implements [apitest.Stage].
+func (s *stage) Code() string { return s.code }
+
+// Advance implements [apitest.Stage].
+func (s *stage) Advance(d time.Duration) { s.advance(d) }
+
+// Cut implements [apitest.Stage]: only a test of its own takes a store away.
+func (s *stage) Cut(away bool) bool { return !away }
+
+// Began implements [apitest.Stage].
+func (s *stage) Began() time.Time { return s.began }
