@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -129,13 +130,20 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := httpx.ReadBody(w, r, 1<<10)
 	if err == nil && len(body) > 0 {
-		err = json.Unmarshal(body, &asked)
+		strict := json.NewDecoder(bytes.NewReader(body))
+		strict.DisallowUnknownFields()
+		err = strict.Decode(&asked)
 	}
 	if err != nil {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"uses":["code","seal","sign"],"activate":false}, or nothing`})
 		return
 	}
+	a.rotating.Lock() // two changes of one file at once would lose one
+	defer a.rotating.Unlock()
 	ring, err := RotateRing(a.o.KeysFile, a.Clock.Now(), asked.Activate, asked.Uses...)
+	if err == nil {
+		err = a.checkRing(r.Context(), ring)
+	}
 	if err != nil {
 		a.adminRefuse(w, err)
 		return

@@ -61,6 +61,13 @@ func (f *ringFile) changed() (*otp.Ring, error) {
 	return ring, nil
 }
 
+// forget makes the next look read the file in any case.
+func (f *ringFile) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = time.Time{}
+}
+
 // GenerateRing makes a new ring file. It never overwrites one: that would make
 // everything sealed under it unreadable.
 func GenerateRing(path string, now time.Time) error {

@@ -48,7 +48,8 @@ func (r reply) member(name string) string {
 	return strings.Trim(string(o[name]), `"`)
 }
 
-// send makes one request; headers come in pairs of name and value.
+// send makes one request; headers come in pairs of name and value, and one
+// without a value is left out.
 func (c *client) send(method, path, body string, headers ...string) reply {
 	r, err := http.NewRequest(method, c.base+path, strings.NewReader(body))
 	if err != nil {
@@ -56,7 +57,9 @@ func (c *client) send(method, path, body string, headers ...string) reply {
 		return reply{}
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		if headers[i+1] != "" {
+			r.Header.Set(headers[i], headers[i+1])
+		}
 	}
 	return c.do(r)
 }
@@ -94,9 +97,14 @@ type message struct {
 func (c *client) inbox(to string, more ...string) []message {
 	c.t.Helper()
 	r := c.must(http.MethodGet, "/dev/inbox?to="+url.QueryEscape(to)+strings.Join(more, ""), "")
+	return parseInbox(r.body)
+}
+
+// parseInbox reads an answer of the inbox; one that was cut is empty.
+func parseInbox(body string) []message {
 	var list struct{ Messages []message }
-	if err := json.Unmarshal([]byte(r.body), &list); err != nil {
-		c.t.Fatalf("the inbox says %s: %v", r.body, err)
+	if json.Unmarshal([]byte(body), &list) != nil {
+		return nil
 	}
 	return list.Messages
 }

@@ -114,6 +114,7 @@ type server struct {
 	*client
 
 	dev  *app.Dev
+	data string
 	stop func()
 }
 
@@ -142,7 +143,7 @@ func run(t *testing.T, o app.DevOptions) *server {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	s := &server{dev: d}
+	s := &server{dev: d, data: o.Data}
 	s.stop = func() {
 		once.Do(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -24,6 +24,15 @@ type credentialNewCmd struct {
 	place
 }
 
+// Help teaches.
+func (credentialNewCmd) Help() string {
+	return `It prints the identity, if there is one, and the secret in one line. Keep it: it
+rests hashed, and is not shown again.
+
+  aldaba credential new acme --type api_key --config aldaba.yaml
+  aldaba credential new acme --type modica --identity shop --scopes send,check --config aldaba.yaml`
+}
+
 // Run adds the credential to those that the tenant has.
 func (c *credentialNewCmd) Run() error {
 	if (c.Identity == "") != (c.Type == otp.APIKey) {

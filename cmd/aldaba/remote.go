@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app"
@@ -37,7 +39,7 @@ func (r *remote) client() (*adminClient, error) {
 			return nil, err
 		}
 		if c.base == "" && s.Admin.Listen != "" {
-			c.base = "http://" + s.Admin.Listen
+			c.base = "http://" + dialable(s.Admin.Listen)
 		}
 		if c.token == "" {
 			c.token = s.Admin.Token
@@ -59,6 +61,19 @@ func (r *remote) client() (*adminClient, error) {
 	return c, nil
 }
 
+// dialable turns an address to listen on into one to call: an open host is
+// this machine.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}
+
+// errNoServer says that nobody listens.
+var errNoServer = errors.New("no server answers")
+
 // call makes one request and returns the body of a 200.
 func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -69,6 +84,9 @@ func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	answer, err := http.DefaultClient.Do(r)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("%w at %s; start it with `aldaba serve`, or name its files instead (see --help)", errNoServer, c.base)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +161,20 @@ type place struct {
 // the database that serves nothing.
 func (p *place) do(online func(*adminClient) error, offline func(context.Context, *app.App) error) error {
 	options := app.Options{Database: p.Database, KeysFile: p.Keys}
-	if p.Database == "" {
+	switch {
+	case p.Database != "" && p.Keys == "":
+		return &usageError{"--database needs --keys FILE: the key ring that the database was first used with"}
+	case p.Database == "":
 		client, err := p.client()
 		if err != nil {
 			return err
 		}
 		if client != nil {
-			return online(client)
+			err = online(client)
+			if p.Server != "" || p.Config == "" || !errors.Is(err, errNoServer) {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "no server answers at %s: working on its database\n", client.base)
 		}
 		if p.Config == "" {
 			return &usageError{"name a running server (--server, --config) or a database (--database with --keys)"}
