@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
@@ -78,6 +79,7 @@ func (c *codes) run() {
 	batch := make([]*question, 0, maxQuestions)
 	for q := range c.queue {
 		batch = append(batch[:0], q)
+		runtime.Gosched() // those that are about to ask come along
 	more:
 		for len(batch) < maxQuestions {
 			select {
