@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -175,7 +176,7 @@ func TestChangedRingIsNoticed(t *testing.T) {
 	if err := GenerateRing(a.o.KeysFile, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.rereadRing(t.Context()); err != errOtherRing || a.Service.Ring() != kept {
+	if err := a.rereadRing(t.Context()); !errors.Is(err, errOtherRing) || a.Service.Ring() != kept {
 		t.Errorf("another ring: %v", err)
 	}
 }

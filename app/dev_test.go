@@ -57,15 +57,32 @@ func TestDevRefusesBadInput(t *testing.T) {
 	now := d.Clock.Offset()
 	deep := strings.Repeat("[", 5_000)
 	for _, c := range []struct{ method, path, body string }{
-		{"GET", "/dev/inbox?limit=0", ""}, {"GET", "/dev/inbox?limit=-1", ""}, {"GET", "/dev/inbox?limit=x", ""},
+		{"GET", "/dev/inbox?limit=0", ""},
+		{"GET", "/dev/inbox?limit=-1", ""},
+		{"GET", "/dev/inbox?limit=x", ""},
 		{"GET", "/dev/inbox?limit=99999999999999999999", ""},
-		{"POST", "/dev/clock", ""}, {"POST", "/dev/clock", "x"}, {"POST", "/dev/clock", "[]"}, {"POST", "/dev/clock", "{}"},
-		{"POST", "/dev/clock", `{"advance":5}`}, {"POST", "/dev/clock", `{"advance":null}`}, {"POST", "/dev/clock", `{"advance":"-1s"}`},
-		{"POST", "/dev/clock", `{"advance":"soon"}`}, {"POST", "/dev/clock", `{"advance":"9999999h"}`}, {"POST", "/dev/clock", `{"advance":"1s","advance":"2s"}`},
-		{"POST", "/dev/clock", `{"advance":"1s"} x`}, {"POST", "/dev/clock", deep}, {"POST", "/dev/clock", "{\"advance\":\"\xff\"}"},
-		{"PUT", "/dev/simulator", "x"}, {"PUT", "/dev/simulator", `{"fail":"sometimes"}`}, {"PUT", "/dev/simulator", `{"fail":5}`},
-		{"PUT", "/dev/simulator", `{"fail":["rejected"]}`}, {"PUT", "/dev/simulator", `{"delay":"-1s"}`}, {"PUT", "/dev/simulator", `{"delay":2}`},
-		{"PUT", "/dev/simulator", `{"delay":"2h"}`}, {"PUT", "/dev/simulator", `{"receipt":"lost"}`}, {"PUT", "/dev/simulator", `{"colour":"red"}`},
+		{"POST", "/dev/clock", ""},
+		{"POST", "/dev/clock", "x"},
+		{"POST", "/dev/clock", "[]"},
+		{"POST", "/dev/clock", "{}"},
+		{"POST", "/dev/clock", `{"advance":5}`},
+		{"POST", "/dev/clock", `{"advance":null}`},
+		{"POST", "/dev/clock", `{"advance":"-1s"}`},
+		{"POST", "/dev/clock", `{"advance":"soon"}`},
+		{"POST", "/dev/clock", `{"advance":"9999999h"}`},
+		{"POST", "/dev/clock", `{"advance":"1s","advance":"2s"}`},
+		{"POST", "/dev/clock", `{"advance":"1s"} x`},
+		{"POST", "/dev/clock", deep},
+		{"POST", "/dev/clock", "{\"advance\":\"\xff\"}"},
+		{"PUT", "/dev/simulator", "x"},
+		{"PUT", "/dev/simulator", `{"fail":"sometimes"}`},
+		{"PUT", "/dev/simulator", `{"fail":5}`},
+		{"PUT", "/dev/simulator", `{"fail":["rejected"]}`},
+		{"PUT", "/dev/simulator", `{"delay":"-1s"}`},
+		{"PUT", "/dev/simulator", `{"delay":2}`},
+		{"PUT", "/dev/simulator", `{"delay":"2h"}`},
+		{"PUT", "/dev/simulator", `{"receipt":"lost"}`},
+		{"PUT", "/dev/simulator", `{"colour":"red"}`},
 	} {
 		status, body := call(t, c.method, base+c.path, "", c.body)
 		var problem struct {
@@ -141,7 +158,7 @@ func TestWelcomeHasOneSampleADialectThatWorks(t *testing.T) {
 			t.Fatalf("forgetting limits: %d", status)
 		}
 		before := len(d.Inbox.List("", "acme", 100))
-		out, err := exec.CommandContext(t.Context(), "sh", "-c", sample).CombinedOutput() //nolint:gosec // the sample is ours
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", sample).CombinedOutput()
 		call(t, http.MethodGet, base+"/dev/inbox", "", "")
 		if n := len(d.Inbox.List("", "acme", 100)); err != nil || n != before+1 {
 			t.Errorf("%s: the sample sent %d messages, %v: %s", name, n-before, err, out)

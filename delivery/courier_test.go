@@ -13,6 +13,7 @@ import (
 )
 
 func TestBurstIsSentWhole(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {after(time.Millisecond)}})
@@ -41,6 +42,7 @@ func TestBurstIsSentWhole(t *testing.T) {
 }
 
 func TestStoreDownWhileReportingSendsNothingAnew(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {after(2 * time.Second)}})
@@ -60,6 +62,7 @@ func TestStoreDownWhileReportingSendsNothingAnew(t *testing.T) {
 }
 
 func TestReportWhoseAnswerWasLostIsToldOnce(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, nil)
@@ -80,6 +83,7 @@ func TestReportWhoseAnswerWasLostIsToldOnce(t *testing.T) {
 }
 
 func TestAdvancedClockWakesRetries(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {fails, takes}})
@@ -94,6 +98,7 @@ func TestAdvancedClockWakesRetries(t *testing.T) {
 }
 
 func TestSettleWaitsForFirstTriesOnly(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {after(3 * time.Second), fails}})
@@ -122,6 +127,7 @@ func TestSettleWaitsForFirstTriesOnly(t *testing.T) {
 }
 
 func TestRestWaitsForWhatIsInHand(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {fails, after(2 * time.Second)}})
@@ -138,6 +144,7 @@ func TestRestWaitsForWhatIsInHand(t *testing.T) {
 }
 
 func TestProvidersAreReplacedWhileItRuns(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a", "b")
 		s := h.serve(t, 1, nil)
@@ -155,6 +162,7 @@ func TestProvidersAreReplacedWhileItRuns(t *testing.T) {
 }
 
 func TestMessagesWaitUntilTheCourierStarts(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.unstarted(t, 1, carriers{"a": nil})

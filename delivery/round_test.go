@@ -28,15 +28,24 @@ func TestRounds(t *testing.T) {
 		{"out of order goes to the next at once", []answer{fails}, []answer{fails}, nil, "a b c", "sent vendor"},
 		{
 			"refused by all goes round again",
-			[]answer{fails, takes}, []answer{throttles}, []answer{fails}, "a b c a", "retry unavailable, sent vendor",
+			[]answer{fails, takes},
+			[]answer{throttles},
+			[]answer{fails},
+			"a b c a", "retry unavailable, sent vendor",
 		},
 		{
 			"who rejected is not asked in the next round",
-			[]answer{rejects}, []answer{fails, takes}, []answer{rejects}, "a b c b", "retry rejected, sent vendor",
+			[]answer{rejects},
+			[]answer{fails, takes},
+			[]answer{rejects},
+			"a b c b", "retry rejected, sent vendor",
 		},
 		{
 			"rejected by the last that was left is unsent",
-			[]answer{rejects}, []answer{fails, rejects}, []answer{rejects}, "a b c b", "retry rejected, unsent rejected",
+			[]answer{rejects},
+			[]answer{fails, rejects},
+			[]answer{rejects},
+			"a b c b", "retry rejected, unsent rejected",
 		},
 		{"a lost answer goes to the next", []answer{loses}, nil, nil, "a b", "sent vendor"},
 		{"two lost answers are enough", []answer{loses}, []answer{loses}, nil, "a b", "sent " + maybe},
@@ -45,11 +54,13 @@ func TestRounds(t *testing.T) {
 		{"a panic is a lost answer", []answer{panics}, nil, nil, "a b", "sent vendor"},
 		{
 			"an error of no class is a lost answer",
-			[]answer{func(context.Context, delivery.Message) error { return errors.New("what") }}, nil, nil, "a b", "sent vendor",
+			[]answer{func(context.Context, delivery.Message) error { return errors.New("what") }},
+			nil, nil, "a b", "sent vendor",
 		},
 		{"no answer within 10 s is a lost answer", []answer{hangs}, nil, nil, "a b", "sent vendor"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				h := newHouse("a", "b", "c")
 				s := h.serve(t, 1, carriers{"a": c.a, "b": c.b, "c": c.c})
@@ -92,6 +103,7 @@ func bare(journal string) string {
 }
 
 func TestLostAnswerComesAfterTenSeconds(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a", "b")
 		h.serve(t, 1, carriers{"a": {hangs}, "b": nil}).send(t, 1)
@@ -106,6 +118,7 @@ func TestLostAnswerComesAfterTenSeconds(t *testing.T) {
 }
 
 func TestRetriesAreSpreadAndEnd(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {fails}})
@@ -145,6 +158,7 @@ func TestRetriesAreSpreadAndEnd(t *testing.T) {
 }
 
 func TestNoRetryShortlyBeforeTheCodeExpires(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {hold(fails), takes}})
@@ -169,12 +183,13 @@ func hold(next answer) answer {
 }
 
 func TestFirstTryIsMadeWhileTheCodeLives(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.unstarted(t, 1, carriers{"a": nil})
-		late, gone := s.send(t, 1), otp.ID{}
+		gone := s.send(t, 1)
 		h.clock.Advance(time.Second)
-		gone, late = late, s.send(t, 2)
+		late := s.send(t, 2)
 		h.clock.Advance(299*time.Second + 500*time.Millisecond) // one has expired, one lives half a second
 		s.courier.Start(s.Service)
 		rest()
@@ -210,6 +225,7 @@ func TestNothingIsSentOnceItIsOver(t *testing.T) {
 	} {
 		for when, first := range map[string]answer{"before the retry": fails, "while a carrier hesitates": hangs} {
 			t.Run(fmt.Sprint(name, " ", when), func(t *testing.T) {
+				t.Parallel()
 				inBubble(t, func(t *testing.T) {
 					h := newHouse("a", "b")
 					s := h.serve(t, 1, carriers{"a": {first}, "b": {fails}})
@@ -228,6 +244,7 @@ func TestNothingIsSentOnceItIsOver(t *testing.T) {
 }
 
 func TestLogHoldsNoCodeAndNoAddress(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a", "b", "c")
 		chatters := func(ctx context.Context, m delivery.Message) error {

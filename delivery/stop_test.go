@@ -10,6 +10,7 @@ import (
 )
 
 func TestStopWaitsForWhatIsInHandAndLeavesTheRest(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {after(3 * time.Second)}})
@@ -32,6 +33,7 @@ func TestStopWaitsForWhatIsInHandAndLeavesTheRest(t *testing.T) {
 }
 
 func TestStopCutsShortAtItsDeadline(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a", "b")
 		s := h.serve(t, 1, carriers{"a": {hangs}, "b": nil})
@@ -48,6 +50,7 @@ func TestStopCutsShortAtItsDeadline(t *testing.T) {
 }
 
 func TestStopDoesNotWaitForAProviderThatNeverEnds(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		end := make(chan struct{})
@@ -66,6 +69,7 @@ func TestStopDoesNotWaitForAProviderThatNeverEnds(t *testing.T) {
 }
 
 func TestRetriesAreLeftToTheNextServer(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		first := h.serve(t, 1, carriers{"a": {fails}})
@@ -86,6 +90,7 @@ func TestRetriesAreLeftToTheNextServer(t *testing.T) {
 }
 
 func TestOrphansOfTheDeadAreSentOnceMore(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		dead := h.serve(t, 1, carriers{"a": {hangs}})
@@ -116,6 +121,7 @@ func TestOrphansOfTheDeadAreSentOnceMore(t *testing.T) {
 }
 
 func TestTwoServersNeverBothSend(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		dead := h.unstarted(t, 1, nil)
@@ -137,6 +143,7 @@ func TestTwoServersNeverBothSend(t *testing.T) {
 }
 
 func TestServerThatWokeUpSendsNothingThatWasTakenOver(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		asleep := h.unstarted(t, 1, carriers{"a": nil}) // its queue stands still, it does not beat
@@ -152,6 +159,7 @@ func TestServerThatWokeUpSendsNothingThatWasTakenOver(t *testing.T) {
 }
 
 func TestMessageIsHandedOverThriceAtMost(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {hangs}})

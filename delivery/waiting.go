@@ -128,6 +128,6 @@ func (c *Courier) adopt() {
 // complain logs an error, unless it only comes from stopping.
 func (c *Courier) complain(what string, err error) {
 	if c.ctx.Err() == nil {
-		c.o.Log.Warn(what, "error", err)
+		c.o.Log.Warn("the store did not answer", "what", what, "error", err)
 	}
 }

@@ -133,7 +133,7 @@ type server struct {
 // newHouse makes a store and a clock. It is called inside a bubble, whose time
 // begins long before the ring.
 func newHouse(routes ...string) *house {
-	h := &house{clock: clock.New(otptest.Start.Sub(time.Now())), engine: memory.New(), line: &line{}, routes: routes}
+	h := &house{clock: clock.New(time.Until(otptest.Start)), engine: memory.New(), line: &line{}, routes: routes}
 	h.engine.Now = time.Now
 	return h
 }
@@ -256,7 +256,6 @@ func (h *house) outbox(t *testing.T) int {
 // goroutine is left.
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	t.Parallel()
 	otptest.Ring(t) // drawn outside, as its time is real
 	synctest.Test(t, f)
 }
