@@ -102,11 +102,11 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // printLive prints one line a server.
 func (w *world) printLive() {
-	fmt.Printf("\nlive verifications, started at %d connections and not checked\n", w.connections[len(w.connections)-1])
-	fmt.Printf("%-18s %9s %9s %12s %12s %10s %14s %12s %14s %14s\n", "server", "live", "starts/s", "RSS start MB", "RSS live MB", "bytes each",
+	fmt.Fprintf(w.out, "\nlive verifications, started at %d connections and not checked\n", w.connections[len(w.connections)-1])
+	fmt.Fprintf(w.out, "%-18s %9s %9s %12s %12s %10s %14s %12s %14s %14s\n", "server", "live", "starts/s", "RSS start MB", "RSS live MB", "bytes each",
 		"RSS again MB", "ready empty", "ready live ms", "after kill -9")
 	for _, l := range w.alive {
-		fmt.Printf("%-18s %9d %9.0f %12.0f %12.0f %10.0f %14.0f %12.0f %14.0f %14.0f\n",
+		fmt.Fprintf(w.out, "%-18s %9d %9.0f %12.0f %12.0f %10.0f %14.0f %12.0f %14.0f %14.0f\n",
 			l.Server, l.Live, l.PerSecond, l.Start, l.After, l.Each, l.Restarted, l.Empty, l.Ready, l.Killed)
 	}
 }
