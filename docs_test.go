@@ -183,3 +183,37 @@ func TestTheGuideIsWholeInSpanish(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryKeyOfTheConfigurationIsDescribed goes by the names that the readers
+// of app/config ask for.
+func TestEveryKeyOfTheConfigurationIsDescribed(t *testing.T) {
+	t.Parallel()
+	asked := regexp.MustCompile(`\.(?:address|aliases|duration|each|fields|flag|locale|must|positive|secret|text|texts|whole)\("([a-z_]+)"`)
+	keys := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.folder != "app/config" || s.test {
+			continue
+		}
+		text, err := os.ReadFile(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range asked.FindAllStringSubmatch(string(text), -1) {
+			keys[found[1]] = true
+		}
+	}
+	if len(keys) < 40 {
+		t.Errorf("found only %d keys in app/config", len(keys))
+	}
+	for _, page := range []string{"docs/operations/configuration.md", "docs/es/operacion/configuracion.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key := range keys {
+			if !regexp.MustCompile("`([a-z]+\\.|[a-z]+\\[\\]\\.)?" + key + "(\\[\\])?`").Match(text) {
+				t.Errorf("%s does not describe the key %s", page, key)
+			}
+		}
+	}
+}

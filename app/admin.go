@@ -28,6 +28,10 @@ func (a *App) startAdmin() error {
 	if len(a.o.AdminToken) < 16 {
 		return errors.New("the admin token must have at least 16 characters; make one with `openssl rand -hex 32`")
 	}
+	asSent := &http.Request{Header: http.Header{"Authorization": {"Bearer " + a.o.AdminToken}}}
+	if got, _ := httpx.BearerToken(asSent); got != a.o.AdminToken {
+		return errors.New("the admin token has characters that no Authorization header carries, such as a space; make one with `openssl rand -hex 32`")
+	}
 	mux, err := httpx.NewMux([]httpx.Route{
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/apply", Handler: a.guarded(a.adminApply)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/export", Handler: a.guarded(a.adminExport)},

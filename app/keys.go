@@ -121,7 +121,7 @@ func replaceFile(path string, data []byte) error {
 		return err
 	}
 	_, err = file.Write(data)
-	err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close())
+	err = errors.Join(err, file.Chmod(0o600), keepOwner(file, path), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}

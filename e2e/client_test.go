@@ -16,6 +16,7 @@ import (
 type client struct {
 	t    testing.TB
 	base string
+	key  string // acme's of the native API
 	http *http.Client
 
 	mu     sync.Mutex
@@ -28,7 +29,7 @@ func newClient(t testing.TB, base string) *client {
 	t.Cleanup(transport.CloseIdleConnections)
 	// A redirect would be a defect, so it is shown and not followed.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{t: t, base: base, http: &http.Client{Transport: transport, CheckRedirect: stay, Timeout: 30 * time.Second}, tokens: map[string]string{}}
+	return &client{t: t, base: base, key: "demo-key", http: &http.Client{Transport: transport, CheckRedirect: stay, Timeout: 30 * time.Second}, tokens: map[string]string{}}
 }
 
 // reply is an answer that was read to its end. Its status is 0 when there was

@@ -1,4 +1,3 @@
-// Package e2e holds tests of whole servers, as a user would run them.
 package e2e
 
 import (
@@ -18,23 +17,23 @@ var updateReadme = flag.Bool("update-readme", false, "write the answers of the t
 
 const readmePath = "../README.md"
 
-// block is one fenced block of a document: the lines from first up to last,
+// tourBlock is one fenced block of a document: the lines from first up to last,
 // without the fences.
-type block struct {
+type tourBlock struct {
 	language    string
 	first, last int
 }
 
 // tour returns the blocks of the README's tour.
-func tour(lines []string) (blocks []block) {
+func tour(lines []string) (blocks []tourBlock) {
 	inTour, open := false, false
 	for i, line := range lines {
-		fence := strings.HasPrefix(line, "```")
+		isFence := strings.HasPrefix(line, "```")
 		switch {
-		case fence && open:
+		case isFence && open:
 			blocks[len(blocks)-1].last, open = i, false
-		case fence && inTour:
-			blocks, open = append(blocks, block{strings.TrimPrefix(line, "```"), i + 1, 0}), true
+		case isFence && inTour:
+			blocks, open = append(blocks, tourBlock{strings.TrimPrefix(line, "```"), i + 1, 0}), true
 		case strings.HasPrefix(line, "## "):
 			inTour = line == "## The tour"
 		}
@@ -42,8 +41,8 @@ func tour(lines []string) (blocks []block) {
 	return blocks
 }
 
-// dev starts the server of the tour and returns its address.
-func dev(t *testing.T) string {
+// startTour starts the server of the tour and returns its address.
+func startTour(t *testing.T) string {
 	t.Helper()
 	d, err := app.NewDev(t.Context(), app.DevOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
@@ -62,11 +61,11 @@ func dev(t *testing.T) string {
 	return "http://" + d.Addr()
 }
 
-// fence parts the answers of the blocks in the output of the shell.
-const fence = "----- end of block -----"
+// tourFence parts the answers of the blocks in the output of the shell.
+const tourFence = "----- end of block -----"
 
-// play runs the commands in one shell and returns what each block printed.
-func play(t *testing.T, base string, scripts []string) []string {
+// playTour runs the commands in one shell and returns what each block printed.
+func playTour(t *testing.T, base string, scripts []string) []string {
 	t.Helper()
 	for _, tool := range []string{"bash", "curl", "sed"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -75,7 +74,7 @@ func play(t *testing.T, base string, scripts []string) []string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	shell := exec.CommandContext(ctx, "bash", "-c", strings.Join(scripts, "\necho; echo '"+fence+"'\n"))
+	shell := exec.CommandContext(ctx, "bash", "-c", strings.Join(scripts, "\necho; echo '"+tourFence+"'\n"))
 	shell.Env = append(os.Environ(), "BASE="+base, "no_proxy=127.0.0.1")
 	var trouble strings.Builder
 	shell.Stderr = &trouble
@@ -83,11 +82,11 @@ func play(t *testing.T, base string, scripts []string) []string {
 	if err != nil || trouble.Len() > 0 {
 		t.Fatalf("the tour failed: %v\n%s", err, trouble.String())
 	}
-	return strings.Split(string(printed), fence)
+	return strings.Split(string(printed), tourFence)
 }
 
-// masks hide what differs each time: tokens, ids, times, codes, numbers.
-var masks = []struct {
+// tourMasks hide what differs each time: tokens, ids, times, codes, numbers.
+var tourMasks = []struct {
 	find *regexp.Regexp
 	put  string
 }{
@@ -103,7 +102,7 @@ var masks = []struct {
 // masked is an answer without what differs each time and without white space,
 // in which long answers are broken into lines.
 func masked(answer string) string {
-	for _, m := range masks {
+	for _, m := range tourMasks {
 		answer = m.find.ReplaceAllString(answer, m.put)
 	}
 	return strings.Join(strings.Fields(answer), "")
@@ -118,13 +117,13 @@ func TestTheTourIsTrue(t *testing.T) {
 	lines := strings.Split(string(text), "\n")
 	blocks := tour(lines)
 	var scripts []string
-	var answers []block // of the script of the same index; the zero block when none is documented
+	var answers []tourBlock // of the script of the same index; the zero block when none is documented
 	for _, b := range blocks {
 		switch {
 		case b.language == "sh":
 			scripts = append(scripts, strings.Join(lines[b.first:b.last], "\n"))
-			answers = append(answers, block{})
-		case len(answers) > 0 && answers[len(answers)-1] == block{}:
+			answers = append(answers, tourBlock{})
+		case len(answers) > 0 && answers[len(answers)-1] == tourBlock{}:
 			answers[len(answers)-1] = b
 		default:
 			t.Errorf("%s:%d: an answer without a command", readmePath, b.first)
@@ -133,7 +132,7 @@ func TestTheTourIsTrue(t *testing.T) {
 	if len(scripts) < 10 {
 		t.Fatalf("the tour has only %d commands", len(scripts))
 	}
-	got := play(t, dev(t), scripts)
+	got := playTour(t, startTour(t), scripts)
 	for i := len(scripts) - 1; i >= 0; i-- { // from the end, since an update moves what follows
 		want := strings.Join(lines[answers[i].first:answers[i].last], "\n")
 		if masked(got[i]) == masked(want) {

@@ -40,11 +40,11 @@ func basicAuth(user, password string) string {
 var nativeTongue = tongue{
 	name: "native",
 	start: func(c *client, to string) (string, reply) {
-		r := c.send(http.MethodPost, "/v1/verifications", fmt.Sprintf(`{"to":%q}`, to), "Authorization", "Bearer demo-key", "Content-Type", "application/json")
+		r := c.send(http.MethodPost, "/v1/verifications", fmt.Sprintf(`{"to":%q}`, to), "Authorization", "Bearer "+c.key, "Content-Type", "application/json")
 		return r.member("id"), r
 	},
 	check: func(c *client, id, code string) (verdict, reply) {
-		r := c.send(http.MethodPost, "/v1/verifications/"+id+"/check", fmt.Sprintf(`{"code":%q}`, code), "Authorization", "Bearer demo-key", "Content-Type", "application/json")
+		r := c.send(http.MethodPost, "/v1/verifications/"+id+"/check", fmt.Sprintf(`{"code":%q}`, code), "Authorization", "Bearer "+c.key, "Content-Type", "application/json")
 		return judge(r, r.member("outcome"), map[string]verdict{"approved": approved, "wrong": wrong, "used": over, "exhausted": over, "expired": over, "canceled": over, "superseded": over, "void": over}), r
 	},
 }
@@ -143,7 +143,7 @@ var additivTongue = tongue{
 	name: "additiv",
 	start: func(c *client, to string) (string, reply) {
 		contact := to[len(to)-7:] // a contact is an int32
-		r := c.send(http.MethodPut, "/v1/contacts/"+contact, fmt.Sprintf(`{"sms":%q}`, to), "Authorization", "Bearer demo-key", "Content-Type", "application/json")
+		r := c.send(http.MethodPut, "/v1/contacts/"+contact, fmt.Sprintf(`{"sms":%q}`, to), "Authorization", "Bearer "+c.key, "Content-Type", "application/json")
 		if r.status/100 != 2 {
 			return "", r
 		}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"syscall"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app"
