@@ -62,8 +62,6 @@ func (w *world) fill(name string) (l livings, err error) {
 	if err := w.prepare(s); err != nil {
 		return l, err
 	}
-	const mb = 1 << 20
-	pid := func() int { return s.command.Process.Pid }
 	_, took, err := drive(s, w.connections[len(w.connections)-1], func(x *client) error {
 		if s.numbers.Load() >= int64(w.live) {
 			return io.EOF
@@ -77,26 +75,34 @@ func (w *world) fill(name string) (l livings, err error) {
 		return l, err
 	}
 	n := float64(s.numbers.Load())
-	after := memory(pid())
+	after := memory(s.command.Process.Pid)
 	l = livings{
 		Server: name, Live: int(n), PerSecond: n / took.Seconds(), Empty: ms(s.startTime),
 		Start: float64(s.startMemory) / mb, After: float64(after) / mb, Each: float64(after-s.startMemory) / n,
 	}
+	err = w.again(s, &l)
+	return l, err
+}
+
+// again starts the server anew, after an orderly end and after none.
+func (w *world) again(s *server, l *livings) error {
 	for _, end := range []struct {
 		signal syscall.Signal
 		ready  *float64
 	}{{syscall.SIGTERM, &l.Ready}, {syscall.SIGKILL, &l.Killed}} {
 		if err := s.stop(end.signal); err != nil {
-			return l, err
+			return err
 		}
 		ready, err := w.start(s)
 		if err != nil {
-			return l, err
+			return err
 		}
-		*end.ready, l.Restarted = ms(ready), float64(memory(pid()))/mb
+		*end.ready, l.Restarted = ms(ready), float64(memory(s.command.Process.Pid))/mb
 	}
-	return l, nil
+	return nil
 }
+
+const mb = 1 << 20
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
