@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -27,11 +28,16 @@ func (a *App) startAdmin() error {
 	if len(a.o.AdminToken) < 16 {
 		return errors.New("the admin token must have at least 16 characters; make one with `openssl rand -hex 32`")
 	}
+	asSent := &http.Request{Header: http.Header{"Authorization": {"Bearer " + a.o.AdminToken}}}
+	if got, _ := httpx.BearerToken(asSent); got != a.o.AdminToken {
+		return errors.New("the admin token has characters that no Authorization header carries, such as a space; make one with `openssl rand -hex 32`")
+	}
 	mux, err := httpx.NewMux([]httpx.Route{
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/apply", Handler: a.guarded(a.adminApply)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/export", Handler: a.guarded(a.adminExport)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
 		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
 		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},
 	}, httpx.NotFound)
@@ -112,6 +118,13 @@ func (a *App) adminKeys(w http.ResponseWriter, _ *http.Request) {
 	adminAnswer(w, map[string]any{"keys": a.Service.Ring().Keys()})
 }
 
+// adminStats tells how many transactions were committed since the start and how
+// many steps they held, so that the gain of sharing them can be seen.
+func (a *App) adminStats(w http.ResponseWriter, _ *http.Request) {
+	s := a.Store.Stats()
+	adminAnswer(w, map[string]int64{"commits": s.Commits, "steps": s.Steps, "doubts": s.Doubts})
+}
+
 // adminRotate adds keys to the ring file of this server. Servers on other
 // machines need the file too, within the minute before the keys are used.
 func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
@@ -121,13 +134,20 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := httpx.ReadBody(w, r, 1<<10)
 	if err == nil && len(body) > 0 {
-		err = json.Unmarshal(body, &asked)
+		strict := json.NewDecoder(bytes.NewReader(body))
+		strict.DisallowUnknownFields()
+		err = strict.Decode(&asked)
 	}
 	if err != nil {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"uses":["code","seal","sign"],"activate":false}, or nothing`})
 		return
 	}
+	a.rotating.Lock() // two changes of one file at once would lose one
+	defer a.rotating.Unlock()
 	ring, err := RotateRing(a.o.KeysFile, a.Clock.Now(), asked.Activate, asked.Uses...)
+	if err == nil {
+		err = a.checkRing(r.Context(), ring)
+	}
 	if err != nil {
 		a.adminRefuse(w, err)
 		return
@@ -143,7 +163,21 @@ func (a *App) adminRefuse(w http.ResponseWriter, err error) {
 		status = http.StatusServiceUnavailable
 		httpx.SetRetryAfter(w.Header(), time.Second)
 	}
-	httpx.WriteProblem(w, httpx.Problem{Status: status, Detail: err.Error()})
+	var mistakes config.Mistakes
+	if !errors.As(err, &mistakes) {
+		httpx.WriteProblem(w, httpx.Problem{Status: status, Detail: err.Error()})
+		return
+	}
+	body, _ := json.Marshal(Mistaken{Status: status, Title: "the file has mistakes", Detail: err.Error(), Mistakes: mistakes}) // texts and numbers
+	httpx.WriteJSON(w, status, "application/problem+json", body)
+}
+
+// Mistaken is the problem that tells all mistakes of a tenants file.
+type Mistaken struct {
+	Title    string          `json:"title"`
+	Status   int             `json:"status"`
+	Detail   string          `json:"detail"`
+	Mistakes config.Mistakes `json:"mistakes"`
 }
 
 func adminAnswer(w http.ResponseWriter, value any) {

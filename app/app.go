@@ -71,6 +71,8 @@ type App struct {
 	keepClock  func() error
 	sweeper    *otp.Sweeper
 	sweeping   sync.Mutex
+	reloading  sync.Mutex
+	rotating   sync.Mutex
 	configured atomic.Int64 // version of the configuration in force, -1 before any
 	ready      atomic.Bool
 	ctx        context.Context
@@ -221,26 +223,48 @@ func (a *App) Failed() <-chan error { return a.failed }
 // lets requests and messages under way come to their end, and closes the
 // database.
 func (a *App) Stop(ctx context.Context) error {
-	a.ready.Store(false)
-	if a.o.DrainDelay > 0 && a.listener != nil {
+	served := a.ready.Swap(false)
+	if served && a.o.DrainDelay > 0 {
 		select {
 		case <-time.After(a.o.DrainDelay):
 		case <-ctx.Done():
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.o.DrainTimeout, 15*time.Second))
-	defer cancel()
-	var errs []error
-	for _, s := range []*http.Server{a.public, a.admin} {
-		if s != nil {
-			errs = append(errs, s.Shutdown(ctx))
-		}
-	}
-	if a.listener != nil {
-		a.Courier.Stop(ctx)
+	errs := a.drain(ctx)
+	if served {
+		// Messages get their own time: slow requests must not use it up.
+		limit, cancel := a.drainLimit(ctx)
+		defer cancel()
+		a.Courier.Stop(limit)
 	}
 	a.cancel()
 	a.loops.Wait()
 	errs = append(errs, a.Store.Leave(context.WithoutCancel(ctx), a.self), a.Store.Close())
 	return errors.Join(errs...)
+}
+
+// drainLimit bounds one part of draining.
+func (a *App) drainLimit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, cmp.Or(a.o.DrainTimeout, 15*time.Second))
+}
+
+// drain closes the listeners and lets requests under way come to their end, or
+// cuts them off when they take too long.
+func (a *App) drain(ctx context.Context) (errs []error) {
+	ctx, cancel := a.drainLimit(ctx)
+	defer cancel()
+	for _, s := range []*http.Server{a.public, a.admin} {
+		if s == nil {
+			continue
+		}
+		if err := s.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("requests were cut off: %w", err), s.Close())
+		}
+	}
+	for _, l := range []net.Listener{a.listener, a.adminOn} { // opened by a start that failed
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	return errs
 }

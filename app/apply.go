@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -59,7 +60,7 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	}
 	plan, err := f.Plan(now, config.Tools{
 		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, ShortKeys: a.o.Dev,
-		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err },
+		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err }, Dialects: a.dialectNames(),
 	})
 	if err != nil || dry || len(plan.Diff) == 0 {
 		return plan, err
@@ -93,19 +94,27 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	return plan, nil
 }
 
+// dialectNames lists the folders of the gallery, for the aliases of profiles.
+func (a *App) dialectNames() (names []string) {
+	for _, d := range dialects(api.NewHost(a.Service)) {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
 // documents lists what a plan changes of the stored documents.
 func documents(now config.Current, p *config.Plan) (docs []store.Document, err error) {
 	known := map[string]string{}
-	encode := func(kind, name string, value any, into func(body []byte)) {
+	encode := func(value any, into func(body []byte)) {
 		body, e := json.Marshal(value)
 		err = errors.Join(err, e)
 		into(body)
 	}
 	for i := range now.Tenants {
-		encode(kindTenant, now.Tenants[i].Name, &now.Tenants[i], func(b []byte) { known[kindTenant+now.Tenants[i].Name] = string(b) })
+		encode(&now.Tenants[i], func(b []byte) { known[kindTenant+now.Tenants[i].Name] = string(b) })
 	}
 	for i := range now.Providers {
-		encode(kindProvider, now.Providers[i].Name, &now.Providers[i], func(b []byte) { known[kindProvider+now.Providers[i].Name] = string(b) })
+		encode(&now.Providers[i], func(b []byte) { known[kindProvider+now.Providers[i].Name] = string(b) })
 	}
 	add := func(kind, name string, body []byte) {
 		if known[kind+name] != string(body) {
@@ -113,10 +122,10 @@ func documents(now config.Current, p *config.Plan) (docs []store.Document, err e
 		}
 	}
 	for i := range p.Tenants {
-		encode(kindTenant, p.Tenants[i].Name, &p.Tenants[i], func(b []byte) { add(kindTenant, p.Tenants[i].Name, b) })
+		encode(&p.Tenants[i], func(b []byte) { add(kindTenant, p.Tenants[i].Name, b) })
 	}
 	for i := range p.Providers {
-		encode(kindProvider, p.Providers[i].Name, &p.Providers[i], func(b []byte) { add(kindProvider, p.Providers[i].Name, b) })
+		encode(&p.Providers[i], func(b []byte) { add(kindProvider, p.Providers[i].Name, b) })
 	}
 	return docs, err
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	_ "embed" // demo.yaml and the inbox page
 	"encoding/json"
 	"errors"
@@ -101,7 +102,7 @@ func ensureRing(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	aside := fmt.Sprintf("%s.%d.new", path, os.Getpid())
+	aside := path + "." + rand.Text() + ".new"
 	if err := GenerateRing(aside, time.Now()); err != nil {
 		return err
 	}
@@ -160,11 +161,11 @@ func readOffset(path string) (time.Duration, error) {
 		err = json.Unmarshal(data, &saved)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+		return 0, fmt.Errorf("%s: %w; delete the file to start at the real time", path, err)
 	}
 	offset, err := time.ParseDuration(saved.Offset)
 	if err != nil || offset < 0 {
-		return 0, fmt.Errorf("%s: %q is no offset of a clock", path, saved.Offset)
+		return 0, fmt.Errorf("%s: %q is no offset of a clock; delete the file to start at the real time", path, saved.Offset)
 	}
 	return offset, nil
 }

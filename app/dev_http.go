@@ -24,6 +24,10 @@ var inboxHTML string
 // settleTime bounds how long a call of /dev/ waits for messages under way.
 const settleTime = 2 * time.Second
 
+// maxOffset is how far the clock may be turned. Calendars end and numbers
+// overflow somewhere beyond.
+const maxOffset = 100 * 365 * 24 * time.Hour
+
 // devRoutes are the calls under /dev/, which exist in `aldaba dev` only.
 func (a *App) devRoutes() []httpx.Route {
 	get, put, post, del := []string{http.MethodGet}, []string{http.MethodPut}, []string{http.MethodPost}, []string{http.MethodDelete}
@@ -129,6 +133,10 @@ func (a *App) devAdvance(w http.ResponseWriter, r *http.Request) {
 	by, err := time.ParseDuration(text)
 	if err != nil || by < 0 || by > 10*365*24*time.Hour {
 		devRefuse(w, http.StatusBadRequest, `give {"advance":"601s"}: a duration that is not negative`)
+		return
+	}
+	if a.Clock.Offset() > maxOffset-by {
+		devRefuse(w, http.StatusBadRequest, "the clock can be at most 100 years ahead")
 		return
 	}
 	a.Clock.Advance(by)

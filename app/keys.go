@@ -61,6 +61,13 @@ func (f *ringFile) changed() (*otp.Ring, error) {
 	return ring, nil
 }
 
+// forget makes the next look read the file in any case.
+func (f *ringFile) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = time.Time{}
+}
+
 // GenerateRing makes a new ring file. It never overwrites one: that would make
 // everything sealed under it unreadable.
 func GenerateRing(path string, now time.Time) error {
@@ -114,7 +121,7 @@ func replaceFile(path string, data []byte) error {
 		return err
 	}
 	_, err = file.Write(data)
-	err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close())
+	err = errors.Join(err, file.Chmod(0o600), keepOwner(file, path), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}

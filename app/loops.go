@@ -61,17 +61,28 @@ func (a *App) watchConfiguration() {
 // watchRing reads the key ring again when its file has changed.
 func (a *App) watchRing() {
 	a.every(ringPace, func(ctx context.Context) {
-		ring, err := a.keys.changed()
-		if err == nil && ring != nil {
-			if err = a.checkRing(ctx, ring); err == nil {
-				a.Service.SetRing(ring)
-				a.log.Info("the key ring was read anew")
-			}
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := a.rereadRing(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("the key ring cannot be used; the one before stays in force", "error", err)
 		}
 	})
+}
+
+// rereadRing puts the ring in force if its file has changed. While the store
+// is down it cannot be checked, and the next call looks again.
+func (a *App) rereadRing(ctx context.Context) error {
+	ring, err := a.keys.changed()
+	if err != nil || ring == nil {
+		return err
+	}
+	if err := a.checkRing(ctx, ring); err != nil {
+		if !errors.Is(err, errOtherRing) {
+			a.keys.forget()
+		}
+		return err
+	}
+	a.Service.SetRing(ring)
+	a.log.Info("the key ring was read anew")
+	return nil
 }
 
 // sweep does the core's background work.
@@ -110,6 +121,8 @@ const (
 
 // reload reads the configuration and puts it in force.
 func (a *App) reload(ctx context.Context) error {
+	a.reloading.Lock() // so that an older reading never takes the place of a newer one
+	defer a.reloading.Unlock()
 	docs, version, err := a.Store.ReadDocuments(ctx)
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
@@ -161,6 +174,8 @@ func decodeDocuments(docs []store.Document) (tenants []otp.Tenant, providers []o
 	return tenants, providers, nil
 }
 
+var errOtherRing = errors.New("this database was made with another key ring; give the server the key file that it was first started with")
+
 // checkRing refuses a ring whose index key is not the one that the database
 // was used with: every look-up would miss.
 func (a *App) checkRing(ctx context.Context, ring *otp.Ring) error {
@@ -175,7 +190,7 @@ func (a *App) checkRing(ctx context.Context, ring *otp.Ring) error {
 		}
 		var known string
 		if err := json.Unmarshal(d.Body, &known); err != nil || known != mine {
-			return errors.New("this database was made with another key ring; give the server the key file that it was first started with")
+			return errOtherRing
 		}
 		return nil
 	}

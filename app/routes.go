@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 )
@@ -26,13 +28,18 @@ func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
 	httpx.WriteJSON(w, http.StatusOK, "", []byte(`{"status":"ok"}`))
 }
 
+// readyTime is how long the store may take to answer.
+const readyTime = 2 * time.Second
+
 // readyz tells whether requests should be sent here: the server is not
 // draining and its store answers.
 func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
 	switch {
 	case !a.ready.Load():
 		httpx.WriteJSON(w, http.StatusServiceUnavailable, "", []byte(`{"status":"draining"}`))
-	case a.Store.Broken() != nil || a.Store.Ping(r.Context()) != nil:
+	case a.Store.Broken() != nil || a.Store.Ping(ctx) != nil:
 		httpx.WriteJSON(w, http.StatusServiceUnavailable, "", []byte(`{"status":"store unavailable"}`))
 	default:
 		httpx.WriteJSON(w, http.StatusOK, "", []byte(`{"status":"ok"}`))

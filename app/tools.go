@@ -17,7 +17,7 @@ func FromConfig(s config.Server, log *slog.Logger) Options {
 	return Options{
 		Listen: s.Listen, Database: s.Database, KeysFile: s.Keys, TLSCert: s.TLS.Cert, TLSKey: s.TLS.Key,
 		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
-		Writers: s.Writers, Log: log,
+		Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log,
 	}
 }
 
@@ -37,10 +37,10 @@ func CheckTenants(f *config.File) (*config.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{}
+	a := &App{Service: otp.New(otp.Options{Ring: ring})}
 	return f.Plan(config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}, config.Tools{
 		Ring: ring, Passwords: Passwords{}, Addresses: Addresses{},
-		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err },
+		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err }, Dialects: a.dialectNames(),
 	})
 }
 

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"container/heap"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -18,11 +17,11 @@ const (
 	workers     = 256              // messages in hand at once
 	callTimeout = 10 * time.Second // of one try of one provider
 	maxCopies   = 3                // tries of one message that may have reached a carrier
-	orphanPace  = 5 * time.Second  // between looks at what dead servers left
-	orphanChunk = 200
 	backoffMin  = 500 * time.Millisecond
 	backoffMax  = 8 * time.Second
 	reportPace  = time.Second // between tries to tell the core, when the store is down
+	stale       = time.Second // after it the core is asked again whether a message is still wanted
+	stopGrace   = time.Second // of Stop's time, for what is cut short to come to its end
 )
 
 // Options are what a courier is made of.
@@ -46,6 +45,7 @@ type Courier struct {
 	waiters int
 	ready   []job
 	retries retryQueue
+	rouse   context.CancelFunc  // wakes tickRetries
 	untried map[uint64]struct{} // first tries that are not over, by job
 	last    uint64              // job
 	busy    int
@@ -56,14 +56,15 @@ type Courier struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
-	alarm  chan struct{} // the earliest retry changed
 }
 
 // job is one message in hand.
 type job struct {
 	n        uint64
 	dispatch otp.Dispatch
-	claim    bool // must be claimed before it is sent
+	claim    bool      // must be claimed before it is sent
+	seen     time.Time // when the core last said that it is wanted
+	refused  []string  // providers that will never take it
 }
 
 // New returns a courier that carries nothing until Start.
@@ -74,7 +75,7 @@ func New(o Options) *Courier {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	c := &Courier{o: o, untried: make(map[uint64]struct{}), alarm: make(chan struct{}, 1)}
+	c := &Courier{o: o, untried: make(map[uint64]struct{})}
 	c.work, c.changed = sync.NewCond(&c.mu), sync.NewCond(&c.mu)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.SetProviders(nil)
@@ -89,46 +90,72 @@ func (c *Courier) SetProviders(p map[string]Provider) { c.providers.Store(&p) }
 func (c *Courier) Start(s *otp.Service) {
 	c.mu.Lock()
 	c.service = s
+	for range min(len(c.ready), workers) {
+		c.hire()
+	}
 	c.mu.Unlock()
 	c.done.Go(c.tickRetries)
 	c.done.Go(c.tickOrphans)
 }
 
-// Stop lets what is in hand come to its end, as long as ctx lasts, and leaves
-// the rest in the outbox.
+// Stop lets what is in hand come to its end, and leaves the rest in the
+// outbox. What lasts longer than ctx is cut short and stays in the outbox too;
+// a provider that does not end with its context is left behind.
 func (c *Courier) Stop(ctx context.Context) {
 	c.mu.Lock()
 	c.closed = true
 	c.work.Broadcast()
 	c.changed.Broadcast()
 	c.mu.Unlock()
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-stopGrace))
+		defer cancel()
+	}
 	c.wait(ctx, func() bool { return c.busy == 0 })
 	c.cancel()
-	c.done.Wait()
+	ended := make(chan struct{})
+	go func() {
+		c.done.Wait()
+		close(ended)
+	}()
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-grace.C:
+		c.o.Log.Warn("a provider did not end in time; its message stays in the outbox")
+	}
 }
 
 // Accept implements [otp.Courier]: it queues a fresh message and returns.
-func (c *Courier) Accept(d otp.Dispatch) { c.push(job{dispatch: d}) }
-
-// push queues a job and sees to it that a worker takes it.
-func (c *Courier) push(j job) {
+func (c *Courier) Accept(d otp.Dispatch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return // it stays in the outbox
 	}
+	c.untried[c.last+1] = struct{}{}
+	c.push(job{dispatch: d, seen: c.o.Clock.Now()})
+}
+
+// push queues a job and sees to it that a worker takes it. The caller holds
+// the lock.
+func (c *Courier) push(j job) {
 	c.last++
 	j.n = c.last
-	if !j.claim {
-		c.untried[j.n] = struct{}{}
-	}
 	c.ready = append(c.ready, j)
-	if len(c.ready) > c.idle && c.alive < workers {
-		c.alive++
-		c.done.Go(c.toil)
+	if len(c.ready) > c.idle && c.alive < workers && c.service != nil {
+		c.hire()
 		return
 	}
 	c.work.Signal()
+}
+
+// hire adds a worker. The caller holds the lock.
+func (c *Courier) hire() {
+	c.alive++
+	c.done.Go(c.toil)
 }
 
 // toil carries one message after the other.
@@ -145,6 +172,7 @@ func (c *Courier) toil() {
 			return
 		}
 		j := c.ready[0]
+		c.ready[0] = job{} // the array outlives it
 		c.ready = c.ready[1:]
 		c.busy++
 		c.mu.Unlock()
@@ -214,108 +242,4 @@ func (c *Courier) wait(ctx context.Context, condition func() bool) {
 		c.changed.Wait()
 	}
 	c.waiters--
-}
-
-// retry is one message that waits for its next try.
-type retry struct {
-	at       time.Time
-	dispatch otp.Dispatch
-}
-
-type retryQueue []retry
-
-func (q retryQueue) Len() int           { return len(q) }
-func (q retryQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q retryQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *retryQueue) Push(x any)        { *q = append(*q, x.(retry)) }
-func (q *retryQueue) Pop() any {
-	old := *q
-	x := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return x
-}
-
-// later queues a retry.
-func (c *Courier) later(at time.Time, d otp.Dispatch) {
-	c.mu.Lock()
-	heap.Push(&c.retries, retry{at, d})
-	c.mu.Unlock()
-	select {
-	case c.alarm <- struct{}{}:
-	default:
-	}
-}
-
-// tickRetries hands retries to the workers when the clock reaches them.
-func (c *Courier) tickRetries() {
-	for c.ctx.Err() == nil {
-		next := c.o.Clock.Now().Add(time.Hour)
-		for _, due := range c.dueRetries(&next) {
-			c.push(job{dispatch: due.dispatch, claim: true})
-		}
-		ctx, cancel := context.WithCancel(c.ctx)
-		go func() {
-			select {
-			case <-c.alarm:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
-		_ = c.o.Clock.Wait(ctx, next) // an early end only means another look
-		cancel()
-	}
-}
-
-// dueRetries takes what is due off the queue and tells when the next one is.
-func (c *Courier) dueRetries(next *time.Time) []retry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var due []retry
-	now := c.o.Clock.Now()
-	for len(c.retries) > 0 && !c.retries[0].at.After(now) {
-		due = append(due, heap.Pop(&c.retries).(retry))
-	}
-	if len(c.retries) > 0 {
-		*next = c.retries[0].at
-	}
-	return due
-}
-
-// tickOrphans adopts what dead servers left in the outbox. It goes by real
-// time: a clock that is turned kills no server.
-func (c *Courier) tickOrphans() {
-	pace := time.NewTicker(orphanPace)
-	defer pace.Stop()
-	for {
-		c.adopt()
-		select {
-		case <-pace.C:
-		case <-c.ctx.Done():
-			return
-		}
-	}
-}
-
-// adopt queues orphans until none is left.
-func (c *Courier) adopt() {
-	for c.ctx.Err() == nil {
-		orphans, err := c.service.Orphans(c.ctx, orphanChunk)
-		if err != nil {
-			c.o.Log.Warn("look for orphaned messages", "error", err)
-			return
-		}
-		for _, m := range orphans {
-			d, ok, err := c.service.Claim(c.ctx, m)
-			if err != nil {
-				c.o.Log.Warn("claim an orphaned message", "error", err)
-				return
-			}
-			if ok {
-				c.later(d.Message.NextAt, d)
-			}
-		}
-		if len(orphans) < orphanChunk {
-			return
-		}
-	}
 }

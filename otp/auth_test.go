@@ -45,7 +45,8 @@ func doors(t *testing.T, p Passwords) *Service {
 	d, err := NewDirectory([]Tenant{
 		{Name: "acme", Credentials: []Credential{
 			keyed(APIKey, "", "api"), keyed(UnityVox, "100", "one"), keyed(UnityVox, "100", "two"),
-			{Type: DanaConnect, Identity: "demo", Hash: "hash of dana"}, {Type: OAuth2, Identity: "demo", Hash: "hash of oauth", Scopes: []string{"x"}},
+			{Type: DanaConnect, Identity: "demo", Hash: "hash of dana"},
+			{Type: OAuth2, Identity: "demo", Hash: "hash of oauth", Scopes: []string{"x"}},
 		}},
 		{Name: "globex", Credentials: []Credential{{Type: Modica, Identity: "demo", Hash: "hash of modica"}, keyed(UnityVox, "200", "one")}},
 	}, nil)

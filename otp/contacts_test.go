@@ -9,7 +9,7 @@ import (
 
 func TestContactsAreKeptApartSealedAndNormalised(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	in := otp.ContactAddresses{SMS: "0412 123 45 67", Email: "Ana@EXAMPLE.com"}
 	want1 := otp.ContactAddresses{SMS: phone, Email: "Ana@example.com"}
 	if got, err := w.PutContact(t.Context(), "acme", "7", in, false); err != nil || got != want1 {
@@ -60,7 +60,7 @@ func TestContactsAreKeptApartSealedAndNormalised(t *testing.T) {
 
 func TestContactsAreListedPageByPage(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	seen := map[string]bool{}
 	for i := range 8 {
 		if _, err := w.PutContact(t.Context(), "acme", itoa(int64(i)), otp.ContactAddresses{SMS: phone}, false); err != nil {
@@ -101,12 +101,20 @@ func TestLanguageIsChosenAtTheStart(t *testing.T) {
 		"tenant's with its region": {"es-VE", nil, nil, "es", "tu código es"},
 		"asked over tenant's":      {"es-VE", nil, []string{"de"}, "de", "Ihr Code lautet"},
 		"nothing fits":             {"es-VE", nil, []string{"ja"}, "es", "tu código es"},
-		"own texts": {"", []otp.Template{{Locale: "pt", Text: "pt {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
-			[]string{"es-MX"}, "es", "es "},
-		"one language twice": {"en", []otp.Template{{Text: "one {{code}}"}, {Locale: "en", Text: "two {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
-			[]string{"es"}, "es", "es "},
+		"own texts": {
+			"",
+			[]otp.Template{{Locale: "pt", Text: "pt {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
+			[]string{"es-MX"},
+			"es", "es ",
+		},
+		"one language twice": {
+			"en",
+			[]otp.Template{{Text: "one {{code}}"}, {Locale: "en", Text: "two {{code}}"}, {Locale: "es", Text: "es {{code}}"}},
+			[]string{"es"},
+			"es", "es ",
+		},
 	} {
-		w := world(t, func(tn *otp.Tenant) { tn.Locale, tn.Templates = c.tenant, c.templates })
+		w := tenants(t, func(tn *otp.Tenant) { tn.Locale, tn.Templates = c.tenant, c.templates })
 		req := native(phone)
 		req.Locales = c.asked
 		v, code := start(t, w, req)

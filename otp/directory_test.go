@@ -72,8 +72,11 @@ func TestAlphabetsOfProfiles(t *testing.T) {
 func TestLongestPrefixWinsARoute(t *testing.T) {
 	t.Parallel()
 	d, err := NewDirectory([]Tenant{{Name: "acme", Routes: []Route{
-		{Channel: SMS, Providers: []string{"any"}}, {Channel: SMS, Prefix: "+52", Providers: []string{"mx", "any"}}, {Channel: SMS, Prefix: "+5255", Providers: []string{"city"}},
-		{Channel: SMS, Prefix: "+52", Providers: []string{"late"}}, {Channel: Voice, Prefix: "+1", Providers: []string{"voice"}},
+		{Channel: SMS, Providers: []string{"any"}},
+		{Channel: SMS, Prefix: "+52", Providers: []string{"mx", "any"}},
+		{Channel: SMS, Prefix: "+5255", Providers: []string{"city"}},
+		{Channel: SMS, Prefix: "+52", Providers: []string{"late"}},
+		{Channel: Voice, Prefix: "+1", Providers: []string{"voice"}},
 	}}}, []Provider{{Name: "any"}, {Name: "mx"}, {Name: "city"}, {Name: "late"}, {Name: "voice"}})
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +103,16 @@ func TestCountriesOfATenant(t *testing.T) {
 		home, list, country string
 		want                bool
 	}{
-		{"VE", "", "VE", true}, {"VE", "", "MX", false}, {"VE", "", "", false}, {"", "", "", false}, {"", "", "VE", false},
-		{"VE", "MX", "VE", false}, {"VE", "MX US", "US", true}, {"VE", "*", "", true}, {"", "*", "ZZ", true}, {"VE", "MX", "", false},
+		{"VE", "", "VE", true},
+		{"VE", "", "MX", false},
+		{"VE", "", "", false},
+		{"", "", "", false},
+		{"", "", "VE", false},
+		{"VE", "MX", "VE", false},
+		{"VE", "MX US", "US", true},
+		{"VE", "*", "", true},
+		{"", "*", "ZZ", true},
+		{"VE", "MX", "", false},
 	} {
 		tenant := &Tenant{Home: c.home, Countries: strings.Fields(c.list)}
 		if got := tenant.allows(c.country); got != c.want {
@@ -117,8 +128,13 @@ func TestPolicyOfARequest(t *testing.T) {
 		tenant, profile Policy
 		want            Policy
 	}{
-		{NativeDialect, "", "", Strict}, {NativeDialect, Compatible, "", Strict}, {NativeDialect, Strict, Compatible, Compatible},
-		{"modica", "", "", Compatible}, {"modica", Strict, "", Strict}, {"modica", Strict, Compatible, Compatible}, {"modica", "", Strict, Strict},
+		{NativeDialect, "", "", Strict},
+		{NativeDialect, Compatible, "", Strict},
+		{NativeDialect, Strict, Compatible, Compatible},
+		{"modica", "", "", Compatible},
+		{"modica", Strict, "", Strict},
+		{"modica", Strict, Compatible, Compatible},
+		{"modica", "", Strict, Strict},
 	} {
 		if got := (&Tenant{Policy: c.tenant}).policyFor(c.dialect, &Profile{Policy: c.profile}); got != c.want {
 			t.Errorf("%+v: got %s", c, got)

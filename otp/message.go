@@ -42,19 +42,23 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 	if !ok {
 		return Text{}, &Error{Kind: Internal, Message: "the tenant is gone"}
 	}
-	letter, err := v.letter(ring)
-	if err != nil {
-		return Text{}, AsError(err)
+	letter := d.letter
+	if letter == nil {
+		opened, err := v.letter(ring)
+		if err != nil {
+			return Text{}, AsError(err)
+		}
+		letter = &opened
 	}
 	code, err := ring.Code(v)
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, &letter)
+	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, letter)
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	return w.render(d.Message.Channel, &letter, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
+	return w.render(d.Message.Channel, letter, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
 }
 
 // Carriers names the providers for a message in order of preference.
@@ -82,6 +86,9 @@ func (s *Service) Report(ctx context.Context, m Message, a Attempt) error {
 		stored, ok := st.Messages.Get(m.ID)
 		if !ok || stored.Owner != s.o.Server {
 			refusal = &Error{Kind: NotFound, Message: "the message is another server's"}
+			return nil
+		}
+		if stored.Attempt > m.Attempt { // told already; the answer was lost
 			return nil
 		}
 		st.Journal(Event{
@@ -136,9 +143,12 @@ func (s *Service) claim(now time.Time, st *State, m Message) (Dispatch, bool) {
 	}
 	if stored.Owner != s.o.Server {
 		stored.Owner = s.o.Server
+		if !now.Before(stored.NextAt) {
+			stored.Copies++ // the dead server may have had it in hand
+		}
 		st.Messages.Put(m.ID, stored)
 	}
-	return Dispatch{stored, v}, true
+	return Dispatch{Message: stored, Verification: v}, true
 }
 
 // Orphans returns messages that dead servers left, at most limit.

@@ -8,11 +8,12 @@ import (
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // second is another server on the store of a world.
-func second(w *otptest.World) (*otp.Service, *otptest.Courier) {
-	c := &otptest.Courier{}
+func second(w *world.World) (*otp.Service, *world.Courier) {
+	c := &world.Courier{}
 	s := otp.New(otp.Options{
 		Store: w.Store, Ring: w.Ring(), Courier: c, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{},
 		Languages: otptest.Languages{}, Now: w.Clock.Now, Server: otp.FirstID(otptest.Start.Add(time.Hour)), Inbox: "inbox",
@@ -33,7 +34,7 @@ func orphans(t testing.TB, s *otp.Service) []otp.Message {
 func TestCarriedMessageLeavesTheOutbox(t *testing.T) {
 	t.Parallel()
 	for _, result := range []otp.EventKind{otp.EventSent, otp.EventUnsent} {
-		w := world(t)
+		w := tenants(t)
 		v, _ := start(t, w, native(phone))
 		m := w.Courier.Dispatches()[0].Message
 		if err := w.Report(t.Context(), m, otp.Attempt{Provider: "inbox", Result: result, Detail: "id-1"}); err != nil {
@@ -49,7 +50,7 @@ func TestCarriedMessageLeavesTheOutbox(t *testing.T) {
 
 func TestRetryIsKeptAndEachTryHasItsLine(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	m := w.Courier.Dispatches()[0].Message
 	tries := 0
@@ -78,11 +79,11 @@ func TestRetryIsKeptAndEachTryHasItsLine(t *testing.T) {
 
 func TestMessageOfAnEndedVerificationIsDropped(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(w *otptest.World, v otp.View, code string){
-		"approved": func(w *otptest.World, v otp.View, code string) { check(t, w, v, code, otp.OutcomeApproved) },
-		"expired":  func(w *otptest.World, _ otp.View, _ string) { w.Clock.Advance(5 * time.Minute) },
+	for name, end := range map[string]func(w *world.World, v otp.View, code string){
+		"approved": func(w *world.World, v otp.View, code string) { check(t, w, v, code, otp.OutcomeApproved) },
+		"expired":  func(w *world.World, _ otp.View, _ string) { w.Clock.Advance(5 * time.Minute) },
 	} {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		m := w.Courier.Dispatches()[0].Message
 		end(w, v, code)
@@ -100,7 +101,7 @@ func TestMessageOfAnEndedVerificationIsDropped(t *testing.T) {
 
 func TestMessageOfADeadServerIsTakenOver(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	if err := w.Store.Beat(t.Context(), otp.FirstID(otptest.Start)); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestRetriesEndBeforeTheCode(t *testing.T) {
 
 func TestTwoServersNeverGiveOneNumberTwice(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	other, _ := second(w)
 	seen := map[int64]bool{}
 	for i := range 2500 {
@@ -166,7 +167,7 @@ func TestTwoServersNeverGiveOneNumberTwice(t *testing.T) {
 func TestJournalStaysWholeWhenABatchRunsAgain(t *testing.T) {
 	t.Parallel()
 	for name, class := range map[string]store.Class{"conflict": store.Again, "doubt": store.InDoubt} {
-		w := world(t)
+		w := tenants(t)
 		w.Engine.FailWith(memory.Trouble{Times: 2, Commit: func(*otp.Records) *store.Failure {
 			return &store.Failure{Class: class, Committed: notCommitted}
 		}})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // history is one random run and what it must remember to judge the records.
@@ -15,7 +16,7 @@ type history struct {
 	t        *testing.T
 	seed     uint64
 	r        *rand.Rand
-	w        *otptest.World
+	w        *world.World
 	views    []otp.View
 	codes    map[otp.ID]string
 	approved map[otp.ID]int
@@ -36,7 +37,7 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 			p.Resend = "new"
 		}
 		h := &history{
-			t: t, seed: seed, r: r, w: world(t, loose(p)), codes: map[otp.ID]string{}, approved: map[otp.ID]int{}, wrongs: map[otp.ID]int{},
+			t: t, seed: seed, r: r, w: tenants(t, loose(p)), codes: map[otp.ID]string{}, approved: map[otp.ID]int{}, wrongs: map[otp.ID]int{},
 			before: map[otp.ID]otp.Verification{}, charged: map[string][]time.Time{}, sent: map[string][]time.Time{},
 		}
 		sweeper := h.w.NewSweeper()

@@ -66,8 +66,10 @@ const (
 
 // Outcomes lists every outcome, for tables that must be total.
 func Outcomes() []Outcome {
-	return []Outcome{OutcomeApproved, OutcomeWrong, OutcomeUsed, OutcomeExpired, OutcomeExhausted,
-		OutcomeCanceled, OutcomeSuperseded, OutcomeVoid, OutcomeThrottled}
+	return []Outcome{
+		OutcomeApproved, OutcomeWrong, OutcomeUsed, OutcomeExpired, OutcomeExhausted,
+		OutcomeCanceled, OutcomeSuperseded, OutcomeVoid, OutcomeThrottled,
+	}
 }
 
 // String returns the word used in the native API and the journal.
@@ -135,14 +137,18 @@ const (
 
 // Kinds lists every kind, for tables that must be total.
 func Kinds() []Kind {
-	return []Kind{Internal, Invalid, Unauthenticated, Forbidden, NotFound, Ended, Inactive,
-		Undeliverable, NoCredit, Throttled, InProgress, KeyReused, Unavailable}
+	return []Kind{
+		Internal, Invalid, Unauthenticated, Forbidden, NotFound, Ended, Inactive,
+		Undeliverable, NoCredit, Throttled, InProgress, KeyReused, Unavailable,
+	}
 }
 
 // String returns a lower case word for logs and problem documents.
 func (k Kind) String() string {
-	words := [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not_found", "ended", "inactive",
-		"undeliverable", "no_credit", "throttled", "in_progress", "key_reused", "unavailable"}
+	words := [...]string{
+		"internal", "invalid", "unauthenticated", "forbidden", "not_found", "ended", "inactive",
+		"undeliverable", "no_credit", "throttled", "in_progress", "key_reused", "unavailable",
+	}
 	if int(k) < len(words) {
 		return words[k]
 	}
@@ -198,8 +204,14 @@ func unread(err error) *Error {
 	return &Error{Kind: Unavailable, Message: "the store cannot be reached", RetryAfter: time.Second, Cause: err}
 }
 
-// KindOf returns the kind of err; an error of another type is Internal.
-func KindOf(err error) Kind { return AsError(err).Kind }
+// KindOf returns the kind of err; an error of another type is Internal, and so
+// is no error.
+func KindOf(err error) Kind {
+	if e := AsError(err); e != nil {
+		return e.Kind
+	}
+	return Internal
+}
 
 func invalid(field, format string, args ...any) *Error {
 	return &Error{Kind: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}

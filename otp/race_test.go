@@ -7,6 +7,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // together runs all at once and waits for them.
@@ -24,7 +25,7 @@ func together(all ...func()) {
 }
 
 // race makes n calls at once and counts their outcomes.
-func race(t *testing.T, w *otptest.World, v otp.View, codes ...string) map[otp.Outcome]int {
+func race(t *testing.T, w *world.World, v otp.View, codes ...string) map[otp.Outcome]int {
 	t.Helper()
 	var mu sync.Mutex
 	counts := map[otp.Outcome]int{}
@@ -55,7 +56,7 @@ func many(n int, code string) []string {
 func TestOneOfManyRightGuessesWins(t *testing.T) { // T13
 	t.Parallel()
 	for range 20 {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		if got := race(t, w, v, many(64, code)...); got[otp.OutcomeApproved] != 1 || got[otp.OutcomeUsed] != 63 {
 			t.Fatalf("outcomes %v", got)
@@ -66,7 +67,7 @@ func TestOneOfManyRightGuessesWins(t *testing.T) { // T13
 func TestEachOfManyWrongGuessesSpendsATry(t *testing.T) { // T14
 	t.Parallel()
 	for range 20 {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		got := race(t, w, v, many(64, otptest.WrongCode(code))...)
 		if got[otp.OutcomeWrong] != 5 || got[otp.OutcomeExhausted] != 59 || stored(t, w, v.ID).Attempts != 5 || len(destinations(t, w)[0].Wrongs) != 5 {
@@ -78,7 +79,7 @@ func TestEachOfManyWrongGuessesSpendsATry(t *testing.T) { // T14
 func TestRightAmongWrongIsJudgedInSomeOrder(t *testing.T) { // T15
 	t.Parallel()
 	for range 20 {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		got := race(t, w, v, append(many(32, otptest.WrongCode(code)), code)...)
 		r := stored(t, w, v.ID)
@@ -90,7 +91,7 @@ func TestRightAmongWrongIsJudgedInSomeOrder(t *testing.T) { // T15
 
 func TestStartsAtOnceNeverExceedTheLimits(t *testing.T) { // T17
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	other, _ := second(w)
 	for round := range 3 {
 		var calls []func()
@@ -123,7 +124,7 @@ func TestStartsAtOnceNeverExceedTheLimits(t *testing.T) { // T17
 func TestCheckResendCancelAndReplaceEqualSomeSerialOrder(t *testing.T) { // T16
 	t.Parallel()
 	for round := range 60 {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		w.Clock.Advance(5*time.Minute - time.Millisecond)
 		var outcome otp.Outcome

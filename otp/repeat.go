@@ -1,7 +1,9 @@
 package otp
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 )
 
@@ -72,6 +74,21 @@ func (c *replayCheck) seen(now time.Time, st *State) error {
 		return &Error{Kind: KeyReused, Message: "this Idempotency-Key came with another request before"}
 	}
 	return &Repeated{r.Answer}
+}
+
+// orReplayed returns the first answer of a repeat instead of why the request
+// would be refused today: the configuration may have changed in between.
+func (s *Service) orReplayed(ctx context.Context, r *Repeat, tenant string, refusal error) error {
+	c := r.check(s.Ring(), tenant)
+	if c == nil {
+		return refusal
+	}
+	err := s.do(ctx, Step{Load: Keys{Replays: c.keys()}, Decide: func(now time.Time, st *State) error { return c.seen(now, st) }})
+	var repeated *Repeated
+	if errors.As(err, &repeated) {
+		return repeated
+	}
+	return refusal
 }
 
 // remember keeps the answer in the same step as the effect.

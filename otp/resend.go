@@ -29,7 +29,8 @@ type act struct {
 
 // perform carries out a change inside one step and tells the result.
 func (s *Service) perform(ctx context.Context, caller Caller, dialect string, ref Ref, repeat *Repeat,
-	change func(a *act, now time.Time, st *State) error) (*act, error) {
+	change func(a *act, now time.Time, st *State) error,
+) (*act, error) {
 	ring := s.Ring()
 	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring}
 	replay := repeat.check(ring, caller.Tenant)
@@ -81,7 +82,7 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	s.o.Courier.Accept(Dispatch{*a.message, a.v})
+	s.o.Courier.Accept(Dispatch{Message: *a.message, Verification: a.v})
 	return a.view, nil
 }
 

@@ -10,16 +10,17 @@ import (
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
-func resend(w *otptest.World, t testing.TB, v otp.View) (otp.View, error) {
+func resend(w *world.World, t testing.TB, v otp.View) (otp.View, error) {
 	t.Helper()
 	return w.Resend(t.Context(), otp.ResendRequest{Caller: acme, Dialect: v.Dialect, Ref: otp.Ref{ID: v.ID}})
 }
 
 func TestResendKeepsCodeExpiryAndTries(t *testing.T) { // T21
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	for range 3 {
 		check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
@@ -41,7 +42,7 @@ func TestResendKeepsCodeExpiryAndTries(t *testing.T) { // T21
 
 func TestFreshCodeReplacesTheOldOneAndKeepsTheTries(t *testing.T) {
 	t.Parallel()
-	w := world(t, loose(otp.Profile{Resend: "new", Length: 12}))
+	w := tenants(t, loose(otp.Profile{Resend: "new", Length: 12}))
 	v, old := start(t, w, native(phone))
 	check(t, w, v, otptest.WrongCode(old), otp.OutcomeWrong)
 	w.Clock.Advance(time.Minute)
@@ -58,7 +59,7 @@ func TestFreshCodeReplacesTheOldOneAndKeepsTheTries(t *testing.T) {
 
 func TestOwnCodeStaysOwnAndSealed(t *testing.T) {
 	t.Parallel()
-	w := world(t, loose(otp.Profile{Resend: "new"}))
+	w := tenants(t, loose(otp.Profile{Resend: "new"}))
 	for _, own := range []string{"0012345", "aB3xyZ"} {
 		req := vendor(phone)
 		req.Code = own
@@ -76,7 +77,7 @@ func TestOwnCodeStaysOwnAndSealed(t *testing.T) {
 
 func TestResendWaitsForItsCooldownAndEndsAfterFiveSends(t *testing.T) {
 	t.Parallel()
-	w := world(t, loose(otp.Profile{Lifetime: time.Hour}))
+	w := tenants(t, loose(otp.Profile{Lifetime: time.Hour}))
 	v, _ := start(t, w, native(phone))
 	w.Clock.Advance(time.Minute - time.Microsecond)
 	_, err := resend(w, t, v)
@@ -97,7 +98,7 @@ func TestResendWaitsForItsCooldownAndEndsAfterFiveSends(t *testing.T) {
 
 func TestSendsOfStartsAndResendsShareTheLimits(t *testing.T) { // T04
 	t.Parallel()
-	w := world(t, loose(otp.Profile{Lifetime: 20 * time.Hour}))
+	w := tenants(t, loose(otp.Profile{Lifetime: 20 * time.Hour}))
 	v, _ := start(t, w, vendor(phone))
 	start(t, w, native(phone))
 	w.Clock.Advance(time.Minute)
@@ -123,7 +124,7 @@ func TestSendsOfStartsAndResendsShareTheLimits(t *testing.T) { // T04
 
 func TestRefusalsAreJournaledOnceARuleKeyAndMinute(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	var refused sync.Map
 	engine := w.Engine
 	engine.FailWith(memory.Trouble{Commit: func(r *otp.Records) *store.Failure {
@@ -173,7 +174,7 @@ func repeat(key, payload string) *otp.Repeat {
 
 func TestRepeatGivesTheFirstAnswerAndOneEffect(t *testing.T) { // T19
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	req := native(phone)
 	req.Repeat = repeat("k", "start")
 	v, code := start(t, w, req)
@@ -217,7 +218,7 @@ func TestRepeatGivesTheFirstAnswerAndOneEffect(t *testing.T) { // T19
 
 func TestResendAndCancelAreRepeatable(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, _ := start(t, w, native(phone))
 	w.Clock.Advance(time.Minute)
 	var again *otp.Repeated
@@ -239,7 +240,7 @@ func TestResendAndCancelAreRepeatable(t *testing.T) {
 
 func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	req := native(phone)
 	req.Repeat = repeat("k", "start")
 	var callers sync.WaitGroup
@@ -273,7 +274,7 @@ func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
 
 func TestKeyInWorkIsToldSo(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	req := native(phone)
 	inside, leave := make(chan bool), make(chan bool)
 	req.Repeat = repeat("k", "start")
@@ -291,7 +292,7 @@ func TestKeyInWorkIsToldSo(t *testing.T) {
 
 func TestRefusedCallMayBeRepeated(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	for range 5 {
 		start(t, w, vendor(phone))
 	}

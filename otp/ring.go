@@ -12,8 +12,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -41,6 +43,7 @@ const rotationDelay = time.Minute
 type Ring struct {
 	keys  []ringKey
 	index []byte
+	macs  sync.Pool // hashes under index, ready to be used again
 }
 
 // ringKey is one key. From is when it begins to be used for new records; older
@@ -90,7 +93,7 @@ func drawKey(use Use, from time.Time, random io.Reader) (ringKey, error) {
 		return k, nil
 	}
 	var err error
-	if k.sign, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+	if k.sign, err = rsa.GenerateKey(rand.Reader, 2048); err != nil { //nolint:forbidigo // the standard library ignores any other source
 		return ringKey{}, fmt.Errorf("draw a signing key: %w", err)
 	}
 	k.secret, err = x509.MarshalPKCS8PrivateKey(k.sign)
@@ -261,12 +264,21 @@ func (r *Ring) VerificationKey(id string) (*rsa.PublicKey, bool) {
 // mac is HMAC-SHA-256 under the index key over a domain and its parts, each
 // behind its length.
 func (r *Ring) mac(domain string, parts ...string) [sha256.Size]byte {
-	h := hmac.New(sha256.New, r.index)
+	h, ok := r.macs.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, r.index)
+	}
+	defer r.macs.Put(h)
+	h.Reset()
 	buf := make([]byte, 0, 128)
 	buf = append(buf, "aldaba index v1 "...)
-	for _, p := range append([]string{domain}, parts...) {
+	add := func(p string) {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(p)))
 		buf = append(buf, p...)
+	}
+	add(domain)
+	for _, p := range parts {
+		add(p)
 	}
 	h.Write(buf)
 	var sum [sha256.Size]byte

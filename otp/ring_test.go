@@ -90,7 +90,8 @@ func TestCurrentKeyIsTheYoungestThatHasBegun(t *testing.T) {
 		{id: 3, use: UseCode, from: noon.Add(time.Hour), secret: []byte("c")},
 		{id: 1, use: UseCode, from: noon.Add(-time.Hour), secret: []byte("a")},
 		{id: 2, use: UseCode, from: noon, secret: []byte("b")},
-		{id: 9, use: UseSeal, from: noon, secret: []byte("s")}, {id: 9, use: UseSign, from: noon, secret: []byte("s")},
+		{id: 9, use: UseSeal, from: noon, secret: []byte("s")},
+		{id: 9, use: UseSign, from: noon, secret: []byte("s")},
 		{id: 9, use: UseIndex, from: noon, secret: []byte("s")},
 	}}
 	r, err := r.ready()

@@ -32,7 +32,7 @@ func (r *Ring) seal(now time.Time, random io.Reader, name string, plain []byte) 
 	if _, err := io.ReadFull(random, out[4:]); err != nil {
 		return nil, fmt.Errorf("draw a nonce: %w", err)
 	}
-	return aead.Seal(out, out[4:], plain, []byte(name)), nil
+	return aead.Seal(out, out[4:], plain, []byte(name)), nil //nolint:gosec // the nonce was drawn just above
 }
 
 // open is the inverse of seal.
@@ -81,7 +81,7 @@ func (r *Ring) openJSON(name string, sealed []byte, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(plain, into); err != nil {
-		return fmt.Errorf("%w: %v", errSealed, err)
+		return fmt.Errorf("%w: %w", errSealed, err)
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ type Courier interface {
 type Dispatch struct {
 	Message      Message
 	Verification Verification
+	letter       *Letter // of the start that made it; opened from the record when nil
 }
 
 // Options are what a [Service] is made of. Store, Ring, Courier, Addresses,
@@ -88,10 +89,10 @@ type Service struct {
 // New returns a service that knows no tenant yet.
 func New(o Options) *Service {
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = time.Now //nolint:forbidigo // the default of the field
 	}
 	if o.Rand == nil {
-		o.Rand = rand.Reader
+		o.Rand = rand.Reader //nolint:forbidigo // the default of the field
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -10,11 +10,12 @@ import (
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 func TestRightCodeIsAcceptedOnce(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	if v.Status != otp.Pending || v.AttemptsLeft != 5 || v.Expires.Sub(v.Created) != 5*time.Minute || strings.Contains(v.To, phone[4:9]) {
 		t.Errorf("view %+v", v)
@@ -35,7 +36,7 @@ func TestRightCodeIsAcceptedOnce(t *testing.T) {
 
 func TestLastTryExhausts(t *testing.T) { // T01, T03
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	for left := 4; left >= 0; left-- {
 		got := check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
@@ -53,7 +54,7 @@ func TestLastTryExhausts(t *testing.T) { // T01, T03
 
 func TestPeekJudgesAndCountsButDoesNotConsume(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	peek := func(code string) otp.Outcome {
 		req := guess(v, code)
@@ -76,7 +77,7 @@ func TestPeekJudgesAndCountsButDoesNotConsume(t *testing.T) {
 
 func TestCodeLivesUntilItsExpiryAndNotAtIt(t *testing.T) { // T20
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	w.Clock.Advance(5*time.Minute - time.Microsecond)
 	check(t, w, v, code, otp.OutcomeApproved)
@@ -90,25 +91,25 @@ func TestCodeLivesUntilItsExpiryAndNotAtIt(t *testing.T) { // T20
 
 func TestClockThatGoesBackRevivesNothing(t *testing.T) {
 	t.Parallel()
-	for name, tell := range map[string]func(w *otptest.World, v otp.View, code string) error{
-		"check": func(w *otptest.World, v otp.View, c string) error {
+	for name, tell := range map[string]func(w *world.World, v otp.View, code string) error{
+		"check": func(w *world.World, v otp.View, c string) error {
 			_, _, err := w.Check(t.Context(), guess(v, c))
 			return err
 		},
-		"lookup": func(w *otptest.World, v otp.View, _ string) error {
+		"lookup": func(w *world.World, v otp.View, _ string) error {
 			_, err := w.Lookup(t.Context(), acme, v.ID)
 			return err
 		},
-		"list": func(w *otptest.World, _ otp.View, _ string) error {
+		"list": func(w *world.World, _ otp.View, _ string) error {
 			_, err := w.List(t.Context(), acme, phone)
 			return err
 		},
-		"cancel": func(w *otptest.World, v otp.View, _ string) error {
+		"cancel": func(w *world.World, v otp.View, _ string) error {
 			_, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}})
 			return err
 		},
 	} {
-		w := world(t)
+		w := tenants(t)
 		v, code := start(t, w, native(phone))
 		w.Clock.Advance(5 * time.Minute)
 		if err := tell(w, v, code); err != nil {
@@ -130,7 +131,7 @@ func TestClockThatGoesBackRevivesNothing(t *testing.T) {
 
 func TestLedgerCountsOverVerificationsAndDialects(t *testing.T) { // T04, R5
 	t.Parallel()
-	w := world(t, loose(otp.Profile{MaxAttempts: 10}))
+	w := tenants(t, loose(otp.Profile{MaxAttempts: 10}))
 	a, codeA := start(t, w, native(phone))
 	req := vendor("0412 123 45 67") // another spelling of the line
 	b, codeB := start(t, w, req)
@@ -170,7 +171,7 @@ func TestLedgerCountsOverVerificationsAndDialects(t *testing.T) { // T04, R5
 func TestShortCodesFillTheLedgerSooner(t *testing.T) { // R5
 	t.Parallel()
 	for length, most := range map[int]int{3: 5, 4: 10, 6: 10} {
-		w := world(t, loose(otp.Profile{Length: length, MaxAttempts: 10}))
+		w := tenants(t, loose(otp.Profile{Length: length, MaxAttempts: 10}))
 		v, code := start(t, w, native(phone))
 		for range most {
 			check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
@@ -202,7 +203,7 @@ func TestOlderVerificationsAreReplacedAsAskedFor(t *testing.T) { // R4, R7
 		"same session, other line": {session(phone, "s"), session(mail, "s"), otp.Superseded},
 		"another session":          {session(phone, "s"), session(phone, "t"), otp.Pending},
 	} {
-		w := world(t)
+		w := tenants(t)
 		first, code1 := start(t, w, c.first)
 		w.Clock.Advance(time.Second)
 		second, code2 := start(t, w, c.second)
@@ -228,7 +229,7 @@ func TestOlderVerificationsAreReplacedAsAskedFor(t *testing.T) { // R4, R7
 
 func TestReplacedOneWhoseLifeIsOverIsExpired(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, _ := start(t, w, native(phone))
 	w.Clock.Advance(5 * time.Minute)
 	start(t, w, native(phone))
@@ -239,7 +240,7 @@ func TestReplacedOneWhoseLifeIsOverIsExpired(t *testing.T) {
 
 func TestCodeOfOneVerificationIsWrongForAnother(t *testing.T) { // T22, T25
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	r := native(phone)
 	r.Code = "123456"
 	a, _ := start(t, w, r)
@@ -255,7 +256,7 @@ func TestCodeOfOneVerificationIsWrongForAnother(t *testing.T) { // T22, T25
 
 func TestVerificationsAreKeptApartByTenantDialectAndOwner(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, vendor(phone))
 	for name, c := range map[string]struct {
 		caller  otp.Caller
@@ -293,7 +294,7 @@ func TestVerificationsAreKeptApartByTenantDialectAndOwner(t *testing.T) {
 
 func TestCancelEndsAPendingOneOnly(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	req := otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}
 	for range 2 {
@@ -315,7 +316,7 @@ func TestCancelEndsAPendingOneOnly(t *testing.T) {
 
 func TestVoidIsToldAndFinal(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, code := start(t, w, native(phone))
 	err := w.Store.Do(t.Context(), otp.Step{Load: otp.Keys{Verifications: []otp.ID{v.ID}}, Decide: func(now time.Time, st *otp.State) error {
 		r, _ := st.Verifications.Get(v.ID)
@@ -331,7 +332,7 @@ func TestVoidIsToldAndFinal(t *testing.T) {
 
 func TestListIsNewestFirstAndOfOneTenant(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	var ids []otp.ID
 	for i := range 7 {
 		v, _ := start(t, w, vendor([]string{phone, "0412-1234567"}[i%2]))
@@ -352,85 +353,6 @@ func TestListIsNewestFirstAndOfOneTenant(t *testing.T) {
 	}
 	if _, err := w.List(t.Context(), acme, "nobody"); otp.KindOf(err) != otp.Invalid {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestRefusedStartsAreNamed(t *testing.T) {
-	t.Parallel()
-	routed := func(tn *otp.Tenant) {
-		tn.Countries, tn.Home = nil, "VE"
-		tn.Profiles = []otp.Profile{{Name: "off", Inactive: true, Aliases: map[string][]string{"modica": {"app"}}}}
-		tn.Templates = []otp.Template{{Channel: otp.Email, Subject: "for {{name}}", Text: "{{code}}"}}
-	}
-	for name, c := range map[string]struct {
-		change func(*otp.StartRequest)
-		kind   otp.Kind
-		field  string
-		rule   string
-	}{
-		"no address":        {func(r *otp.StartRequest) { r.To = "" }, otp.Invalid, "to", ""},
-		"e-mail by SMS":     {func(r *otp.StartRequest) { r.To, r.Channel = mail, otp.SMS }, otp.Invalid, "channel", ""},
-		"number by e-mail":  {func(r *otp.StartRequest) { r.Channel = otp.Email }, otp.Invalid, "channel", ""},
-		"unknown channel":   {func(r *otp.StartRequest) { r.Channel = "fax" }, otp.Invalid, "channel", ""},
-		"another country":   {func(r *otp.StartRequest) { r.To = "+525512345678" }, otp.Undeliverable, "to", "country"},
-		"tenant is gone":    {func(r *otp.StartRequest) { r.Caller.Tenant = "nobody" }, otp.Unauthenticated, "", ""},
-		"no credit":         {func(r *otp.StartRequest) { r.Caller.NoCredit = true }, otp.NoCredit, "", ""},
-		"unknown profile":   {func(r *otp.StartRequest) { r.Profile = "x" }, otp.Inactive, "profile", ""},
-		"switched off":      {func(r *otp.StartRequest) { r.Profile = "off" }, otp.Inactive, "profile", ""},
-		"off by its alias":  {func(r *otp.StartRequest) { r.Dialect, r.Profile = "modica", "app" }, otp.Inactive, "profile", ""},
-		"purpose":           {func(r *otp.StartRequest) { r.Purpose = "fun" }, otp.Invalid, "purpose", ""},
-		"short own code":    {func(r *otp.StartRequest) { r.Code = "12" }, otp.Invalid, "code", ""},
-		"long own code":     {func(r *otp.StartRequest) { r.Code = "1234567890123" }, otp.Invalid, "code", ""},
-		"odd own code":      {func(r *otp.StartRequest) { r.Code = "12-34" }, otp.Invalid, "code", ""},
-		"own code, length":  {func(r *otp.StartRequest) { r.Code, r.Asked.Length = "123456", 7 }, otp.Invalid, "length", ""},
-		"own code, letters": {func(r *otp.StartRequest) { r.Code, r.Asked.Alphabet = "abc123", otp.Digits }, otp.Invalid, "alphabet", ""},
-		"weak own code":     {func(r *otp.StartRequest) { r.Code = "12345" }, otp.Invalid, "length", ""},
-		"text without code": {func(r *otp.StartRequest) { r.Text = "hello" }, otp.Invalid, "text", ""},
-		"text with control": {func(r *otp.StartRequest) { r.Text = "%(code)s\x00" }, otp.Invalid, "text", ""},
-		"text too long":     {func(r *otp.StartRequest) { r.Text = "%(code)s" + strings.Repeat("x", 2000) }, otp.Invalid, "text", ""},
-		"variable's name":   {func(r *otp.StartRequest) { r.Variables = map[string]string{"a b": ""} }, otp.Invalid, "variables", ""},
-		"variable's value":  {func(r *otp.StartRequest) { r.Variables = map[string]string{"a": strings.Repeat("x", 201)} }, otp.Invalid, "variables", ""},
-		"subject's value":   {func(r *otp.StartRequest) { r.To = mail }, otp.Invalid, "variables", ""},
-		"subject":           {func(r *otp.StartRequest) { r.Subject = strings.Repeat("x", 257) }, otp.Invalid, "subject", ""},
-		"key too long":      {func(r *otp.StartRequest) { r.Repeat = &otp.Repeat{Key: strings.Repeat("k", 256)} }, otp.Invalid, "Idempotency-Key", ""},
-		"key empty":         {func(r *otp.StartRequest) { r.Repeat = &otp.Repeat{} }, otp.Invalid, "Idempotency-Key", ""},
-	} {
-		w := world(t, routed)
-		req := native(phone)
-		c.change(&req)
-		_, err := w.Start(t.Context(), req)
-		e := otp.AsError(err)
-		if err == nil || e.Kind != c.kind || e.Field != c.field || e.Rule != c.rule || strings.Contains(e.Error(), phone) {
-			t.Errorf("%s: got %#v", name, err)
-		}
-		if len(all(t, w)) != 0 || len(w.Courier.Dispatches()) != 0 || len(destinations(t, w)) != 0 {
-			t.Errorf("%s: the refusal left a trace", name)
-		}
-	}
-	w := otptest.New(t, otptest.Options{NoInbox: true})
-	_, err := w.Start(t.Context(), native(phone))
-	want(t, err, otp.Undeliverable, "route", 0)
-}
-
-func TestStoreThatIsDownIsUnavailable(t *testing.T) {
-	t.Parallel()
-	w := world(t)
-	v, code := start(t, w, native(phone))
-	down(w, true)
-	_, err1 := w.Start(t.Context(), native(phone))
-	_, _, err2 := w.Check(t.Context(), guess(v, code))
-	_, err3 := w.Lookup(t.Context(), acme, v.ID)
-	_, err4 := w.List(t.Context(), acme, phone)
-	_, err5 := w.Contact(t.Context(), "acme", "4711")
-	for i, err := range []error{err1, err2, err3, err4, err5} {
-		if kind(err) != otp.Unavailable {
-			t.Errorf("%d: got %v", i+1, err)
-		}
-	}
-	down(w, false)
-	check(t, w, v, code, otp.OutcomeApproved)
-	if n := len(all(t, w)); n != 1 || len(w.Courier.Dispatches()) != 1 {
-		t.Errorf("%d verifications", n)
 	}
 }
 

@@ -32,8 +32,8 @@ const (
 	strictMinimum = 30 * time.Second
 	// strictSpace is six digits; NIST counts them as 20 bits.
 	strictSpace = 1e6
-	// letterSpace is eight digits, asked of codes that live longer by e-mail.
-	letterSpace = 1e8
+	// longLifeLength is asked of codes that live longer, by e-mail.
+	longLifeLength = 8
 )
 
 // Settings decide what a code looks like and how long it lives. In a request a
@@ -56,7 +56,7 @@ func (s Settings) over(below Settings) Settings {
 }
 
 // nobodySaid is what is left when request, profile and dialect are silent.
-var nobodySaid = Settings{Digits, 6, 5 * time.Minute, 5}
+func nobodySaid() Settings { return Settings{Digits, 6, 5 * time.Minute, 5} }
 
 // asked is what settle decides on.
 type asked struct {
@@ -71,7 +71,7 @@ type asked struct {
 // settle decides the effective settings: the request's, else the profile's,
 // else the dialect's, within the policy's bounds.
 func settle(a asked) (Settings, *Error) {
-	s := a.request.over(a.profile).over(a.dialect).over(nobodySaid)
+	s := a.request.over(a.profile).over(a.dialect).over(nobodySaid())
 	if s.MaxAttempts < 1 {
 		return s, invalid("max_attempts", "must be at least 1")
 	}
@@ -93,7 +93,7 @@ func settle(a asked) (Settings, *Error) {
 		return s, invalid("lifetime", "must be at most %d seconds", int(ceiling.Seconds()))
 	}
 	if a.policy == Strict {
-		return s, s.strict(a)
+		return s, s.strict()
 	}
 	return s, nil
 }
@@ -112,14 +112,14 @@ func (a asked) lifetimeCeiling() time.Duration {
 }
 
 // strict holds the floors of the strict policy.
-func (s Settings) strict(a asked) *Error {
+func (s Settings) strict() *Error {
 	space := s.Alphabet.space(s.Length)
 	switch {
 	case space < strictSpace:
 		return invalid("length", "gives fewer than a million codes, which the strict policy refuses")
 	case s.Lifetime < strictMinimum:
 		return invalid("lifetime", "must be at least %d seconds", int(strictMinimum.Seconds()))
-	case s.Lifetime > strictLifetime && space < letterSpace:
+	case s.Lifetime > strictLifetime && s.Length < longLifeLength:
 		return invalid("length", "must be at least 8 for a life of more than %d seconds", int(strictLifetime.Seconds()))
 	}
 	return nil
@@ -131,7 +131,7 @@ func (s Settings) weak(channel Channel, purpose string) []string {
 	var all []string
 	space, letter := s.Alphabet.space(s.Length), channel == Email && purpose != Authenticate
 	long := s.Lifetime > strictLifetime
-	if space < strictSpace || long && letter && space < letterSpace {
+	if space < strictSpace || long && letter && s.Length < longLifeLength {
 		all = append(all, "length")
 	}
 	if long && !letter || s.Lifetime < strictMinimum {

@@ -20,8 +20,11 @@ func TestSettingsAreDecidedByPolicy(t *testing.T) {
 		"request over all":          {asked{request: Settings{Alnum, 8, m, 3}, profile: Settings{Digits, 7, 2 * m, 4}, dialect: Settings{Digits, 9, 3 * m, 2}}, Settings{Alnum, 8, m, 3}, ""},
 		"profile over dialect":      {asked{profile: Settings{Digits, 7, 2 * m, 4}, dialect: Settings{Alnum, 9, 3 * m, 2}}, Settings{Digits, 7, 2 * m, 4}, ""},
 		"dialect over nobody (R14)": {asked{dialect: Settings{Alnum, 9, 10 * m, 2}}, Settings{Alnum, 9, 10 * m, 2}, ""},
-		"fields are open one by one": {asked{request: Settings{Length: 4}, profile: Settings{Lifetime: m}, dialect: Settings{MaxAttempts: 3}},
-			Settings{Digits, 4, m, 3}, ""},
+		"fields are open one by one": {
+			asked{request: Settings{Length: 4}, profile: Settings{Lifetime: m}, dialect: Settings{MaxAttempts: 3}},
+			Settings{Digits, 4, m, 3},
+			"",
+		},
 
 		"tries 10 (R1)":        {asked{request: Settings{MaxAttempts: 10}}, Settings{Digits, 6, 5 * m, 10}, ""},
 		"tries 11 are 10 (R1)": {asked{request: Settings{MaxAttempts: 11}}, Settings{Digits, 6, 5 * m, 10}, ""},

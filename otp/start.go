@@ -114,7 +114,7 @@ type draft struct {
 func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	d, err := s.draft(ctx, req)
 	if err != nil {
-		return View{}, err
+		return View{}, s.orReplayed(ctx, req.Repeat, req.Caller.Tenant, err)
 	}
 	done, err := s.begin(d.replay)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	if refusal != nil {
 		return View{}, refusal
 	}
-	s.o.Courier.Accept(Dispatch{d.message, d.record})
+	s.o.Courier.Accept(Dispatch{d.message, d.record, &d.letter})
 	return d.view(), nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
-	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 func sweep(t testing.TB, s *otp.Sweeper) int {
@@ -19,7 +19,7 @@ func sweep(t testing.TB, s *otp.Sweeper) int {
 
 func TestSweeperExpiresErasesAndRetires(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	s := w.NewSweeper()
 	req := vendor(phone)
 	req.Session = "mine"
@@ -68,13 +68,13 @@ func TestSweeperExpiresErasesAndRetires(t *testing.T) {
 	want(t, err, otp.NotFound, "", 0)
 }
 
-func handleOf(w *otptest.World, req otp.StartRequest) otp.Key {
+func handleOf(w *world.World, req otp.StartRequest) otp.Key {
 	return otp.HandleKey(w.Ring(), req.Caller.Tenant, req.Dialect, req.Session)
 }
 
 func TestHandleOfANewerVerificationSurvivesTheOldOne(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	req := vendor(phone)
 	req.Session, req.Replace = "s", otp.ReplaceSession
 	start(t, w, req)
@@ -88,7 +88,7 @@ func TestHandleOfANewerVerificationSurvivesTheOldOne(t *testing.T) {
 
 func TestSweepersCursorSurvivesARestart(t *testing.T) {
 	t.Parallel()
-	w := world(t, loose(otp.Profile{Lifetime: 2 * time.Hour}))
+	w := tenants(t, loose(otp.Profile{Lifetime: 2 * time.Hour}))
 	long, _ := start(t, w, native(phone))
 	s := w.NewSweeper()
 	for range 20 {
@@ -116,7 +116,7 @@ func TestSweepersCursorSurvivesARestart(t *testing.T) {
 
 func TestSweeperForgetsRepeats(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	req := native(phone)
 	req.Repeat = repeat("k", "x")
 	start(t, w, req)
@@ -133,7 +133,7 @@ func TestSweeperForgetsRepeats(t *testing.T) {
 
 func TestSweeperWithManyRecordsEndsItsRound(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	for i := range 250 {
 		start(t, w, vendor(otp.ID{byte(i)}.Hex()+"@example.com"))
 	}
@@ -150,7 +150,7 @@ func TestSweeperWithManyRecordsEndsItsRound(t *testing.T) {
 
 func TestSweeperTriesAgainAfterAFailure(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, _ := start(t, w, native(phone))
 	s := w.NewSweeper()
 	w.Clock.Advance(5 * time.Minute)
@@ -167,7 +167,7 @@ func TestSweeperTriesAgainAfterAFailure(t *testing.T) {
 // The process's clock is an hour ahead of the store's.
 func TestSweeperEndsItsRoundWhenTheStoresClockIsBehind(t *testing.T) {
 	t.Parallel()
-	w := world(t)
+	w := tenants(t)
 	v, _ := start(t, w, native(phone))
 	ahead := otp.New(otp.Options{Store: w.Store, Ring: w.Ring(), Courier: w.Courier, Now: func() time.Time { return w.Clock.Now().Add(time.Hour) }})
 	s := ahead.NewSweeper()

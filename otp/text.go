@@ -138,8 +138,10 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 	}
 	var w wording
 	var err error
-	if w.subject, err = parseTemplate(subject); err != nil {
-		return w, err
+	if channel == Email { // nothing else shows one
+		if w.subject, err = parseTemplate(subject); err != nil {
+			return w, err
+		}
 	}
 	if own != "" {
 		w.body = parsePercent(own)

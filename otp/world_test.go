@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
-	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 const (
@@ -25,14 +25,14 @@ var (
 	globex = otp.Caller{Tenant: "globex", Identity: "key 2"}
 )
 
-// world is a core with one tenant "acme" as changed, and "globex" beside it.
-func world(t testing.TB, change ...func(*otp.Tenant)) *otptest.World {
+// tenants is a core with one tenant "acme" as changed, and "globex" beside it.
+func tenants(t testing.TB, change ...func(*otp.Tenant)) *world.World {
 	t.Helper()
-	tenants := []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Home: "VE"}, {Name: "globex", Countries: []string{"*"}}}
+	all := []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Home: "VE"}, {Name: "globex", Countries: []string{"*"}}}
 	for _, f := range change {
-		f(&tenants[0])
+		f(&all[0])
 	}
-	return otptest.New(t, otptest.Options{Tenants: tenants})
+	return world.New(t, world.Options{Tenants: all})
 }
 
 // loose gives the default profile what a test wants under the compatible policy.
@@ -51,7 +51,7 @@ func vendor(to string) otp.StartRequest {
 	return otp.StartRequest{Caller: acme, Dialect: "modica", To: to}
 }
 
-func start(t testing.TB, w *otptest.World, req otp.StartRequest) (otp.View, string) {
+func start(t testing.TB, w *world.World, req otp.StartRequest) (otp.View, string) {
 	t.Helper()
 	v, err := w.Start(t.Context(), req)
 	if err != nil {
@@ -65,7 +65,7 @@ func guess(v otp.View, code string) otp.CheckRequest {
 }
 
 // check judges a code and expects an outcome.
-func check(t testing.TB, w *otptest.World, v otp.View, code string, want otp.Outcome) otp.View {
+func check(t testing.TB, w *world.World, v otp.View, code string, want otp.Outcome) otp.View {
 	t.Helper()
 	got, outcome, err := w.Check(t.Context(), guess(v, code))
 	if outcome != want || (err != nil) != (want == otp.OutcomeThrottled) {
@@ -75,7 +75,7 @@ func check(t testing.TB, w *otptest.World, v otp.View, code string, want otp.Out
 }
 
 // stored reads a verification as the store holds it.
-func stored(t testing.TB, w *otptest.World, id otp.ID) otp.Verification {
+func stored(t testing.TB, w *world.World, id otp.ID) otp.Verification {
 	t.Helper()
 	found, err := w.Store.Verifications(t.Context(), id)
 	if err != nil || len(found) != 1 {
@@ -84,7 +84,7 @@ func stored(t testing.TB, w *otptest.World, id otp.ID) otp.Verification {
 	return found[0]
 }
 
-func all(t testing.TB, w *otptest.World) []otp.Verification {
+func all(t testing.TB, w *world.World) []otp.Verification {
 	t.Helper()
 	rows, err := w.Store.ScanVerifications(t.Context(), otp.ID{}, otp.FirstID(time.Now().AddDate(100, 0, 0)), 100_000)
 	if err != nil {
@@ -93,7 +93,7 @@ func all(t testing.TB, w *otptest.World) []otp.Verification {
 	return rows
 }
 
-func destinations(t testing.TB, w *otptest.World) []otp.Destination {
+func destinations(t testing.TB, w *world.World) []otp.Destination {
 	t.Helper()
 	rows, err := w.Store.ScanDestinations(t.Context(), otp.Key{}, 100_000)
 	if err != nil {
@@ -103,7 +103,7 @@ func destinations(t testing.TB, w *otptest.World) []otp.Destination {
 }
 
 // journal tells the events of a verification as "0 started, 10 approved".
-func journal(t testing.TB, w *otptest.World, id otp.ID) string {
+func journal(t testing.TB, w *world.World, id otp.ID) string {
 	t.Helper()
 	events, err := w.Store.Events(t.Context(), id)
 	if err != nil {
@@ -143,7 +143,7 @@ func kind(err error) otp.Kind {
 }
 
 // down takes the store away or brings it back.
-func down(w *otptest.World, gone bool) {
+func down(w *world.World, gone bool) {
 	trouble := memory.Trouble{}
 	if gone {
 		trouble.Begin = &store.Failure{Class: store.Down, Cause: errors.New("no route to the store")}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -205,6 +206,9 @@ func (w *Writer) run() {
 				return
 			}
 		}
+		// Those who are about to queue come along: a commit costs as much for
+		// one more of them. It waits for nobody who is not ready to run.
+		runtime.Gosched()
 		w.drain(&batch)
 		w.carry(w.fresh(batch))
 	}

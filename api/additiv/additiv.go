@@ -33,7 +33,7 @@ const name = "additiv"
 const (
 	contactPath = "/v1.0/contacts/{contact}/"
 	keyPath     = contactPath + "sessions/{session}/verification-key/{key}/"
-	tokenPath   = "/connect/token" //nolint:gosec // a path, no credential
+	tokenPath   = "/connect/token"
 )
 
 // sendPaths are the spellings under which a code is sent.
@@ -70,7 +70,7 @@ type dialect struct {
 
 // New returns the dialect over a host.
 func New(h api.Host) api.Dialect {
-	d := &dialect{host: h, random: rand.Reader}
+	d := &dialect{host: h, random: rand.Reader} //nolint:forbidigo // the default of the field
 	token := h.TokenEndpoint(bearer.Duende)
 	routes := []httpx.Route{
 		{Methods: []string{http.MethodPost}, Pattern: tokenPath, Handler: token, Refuse: refuseToken(token)},
@@ -119,7 +119,7 @@ func (d *dialect) caller(r *http.Request, scope string) (otp.Caller, error) {
 	if err != nil {
 		return caller, err
 	}
-	if len(caller.Scopes) > 0 && !(caller.May(scope) && claims.Has(scope)) {
+	if len(caller.Scopes) > 0 && (!caller.May(scope) || !claims.Has(scope)) {
 		return caller, &otp.Error{Kind: otp.Forbidden, Message: "the token lacks the scope " + scope}
 	}
 	return caller, nil

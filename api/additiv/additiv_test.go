@@ -18,6 +18,7 @@ import (
 	"github.com/aldaba-otp/aldaba/internal/bearer"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 func TestStory(t *testing.T) {
@@ -34,6 +35,7 @@ func TestStoryOfTheOlderVerify(t *testing.T) {
 }
 
 func TestTranscripts(t *testing.T) {
+	t.Parallel()
 	apitest.Transcripts(t, withReader)
 }
 
@@ -196,9 +198,9 @@ func (s speaker) Bad(id, code string) []apitest.Bad {
 }
 
 // mount returns a world with the dialect and a speaker.
-func mount(tb testing.TB) (*otptest.World, http.Handler, speaker) {
+func mount(tb testing.TB) (*world.World, http.Handler, speaker) {
 	tb.Helper()
-	w := otptest.New(tb, otptest.Options{})
+	w := world.New(tb, world.Options{})
 	return w, apitest.Handler(tb, w, New), newSpeaker(tb)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/aldaba-otp/aldaba/internal/bearer"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 const sendPath = "/v1.0/contacts/4711/verification-key/send"
@@ -37,9 +38,22 @@ func TestLanguageOfTheMessage(t *testing.T) {
 		"de": "Ihr Bestätigungscode von acme", "fr": "Votre code de vérification acme",
 	}
 	tests := []struct{ query, header, want string }{
-		{"", "", "en"}, {"en", "fr", "en"}, {"es", "", "es"}, {"de", "fr", "de"}, {"fr", "de", "fr"},
-		{"", "en", "en"}, {"", "es", "es"}, {"", "de", "de"}, {"", "fr", "fr"}, {"", "tlh, de-CH;q=0.8, fr;q=0.5", "de"}, {"ES-mx", "de", "es"},
-		{"xx", "fr", "fr"}, {"xx", "yy", "en"}, {"%00", "fr", "fr"}, {strings.Repeat("d", 10_000), "fr", "fr"}, {"", strings.Repeat("de,", 3000), "en"},
+		{"", "", "en"},
+		{"en", "fr", "en"},
+		{"es", "", "es"},
+		{"de", "fr", "de"},
+		{"fr", "de", "fr"},
+		{"", "en", "en"},
+		{"", "es", "es"},
+		{"", "de", "de"},
+		{"", "fr", "fr"},
+		{"", "tlh, de-CH;q=0.8, fr;q=0.5", "de"},
+		{"ES-mx", "de", "es"},
+		{"xx", "fr", "fr"},
+		{"xx", "yy", "en"},
+		{"%00", "fr", "fr"},
+		{strings.Repeat("d", 10_000), "fr", "fr"},
+		{"", strings.Repeat("de,", 3000), "en"},
 	}
 	for _, test := range tests {
 		w, h, s := mount(t)
@@ -61,8 +75,10 @@ func TestMessageGoesToTheNamedAddress(t *testing.T) {
 	t.Parallel()
 	w, h, s := mount(t)
 	tests := []struct{ path, channel, want string }{
-		{"verification-key/send", "Sms", "+41791234567"}, {"verification-key/send", "EMAIL", "ana@example.com"},
-		{"verification-key/send/pending", "sms", "+41797654321"}, {"verification-key/send/pending", "Email", "ana.new@example.com"},
+		{"verification-key/send", "Sms", "+41791234567"},
+		{"verification-key/send", "EMAIL", "ana@example.com"},
+		{"verification-key/send/pending", "sms", "+41797654321"},
+		{"verification-key/send/pending", "Email", "ana.new@example.com"},
 	}
 	for _, test := range tests {
 		if got := s.word(h, "POST", "/v1.0/contacts/4711/"+test.path, `{"sessionId":"s","channel":"`+test.channel+`"}`); got != "200" {
@@ -193,7 +209,7 @@ func TestScopes(t *testing.T) {
 					tenants[0].Credentials[i].Scopes = test.client
 				}
 			}
-			w := otptest.New(t, otptest.Options{Tenants: tenants})
+			w := world.New(t, world.Options{Tenants: tenants})
 			h := apitest.Handler(t, w, New)
 			token, err := bearer.Sign(ringKeys{otptest.Ring(t)}, bearer.Claims{
 				Subject: "demo", Tenant: "acme", Scope: test.token, Issued: otptest.Start, Expires: otptest.Start.Add(time.Hour), ID: "test",

@@ -16,7 +16,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
-	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // Op is something that can be asked of a dialect.
@@ -98,7 +98,7 @@ type Constructor func(api.Host) api.Dialect
 
 // Scene is one world with one dialect mounted, and how to talk to it.
 type Scene struct {
-	*otptest.World
+	*world.World
 
 	tb      testing.TB
 	handler http.Handler
@@ -106,14 +106,14 @@ type Scene struct {
 }
 
 // NewScene mounts a dialect over a new world.
-func NewScene(tb testing.TB, o otptest.Options, construct Constructor, speaker Speaker) *Scene {
+func NewScene(tb testing.TB, o world.Options, construct Constructor, speaker Speaker) *Scene {
 	tb.Helper()
-	w := otptest.New(tb, o)
+	w := world.New(tb, o)
 	return &Scene{w, tb, Handler(tb, w, construct), speaker}
 }
 
 // Handler mounts a dialect as the server does.
-func Handler(tb testing.TB, w *otptest.World, construct Constructor) http.Handler {
+func Handler(tb testing.TB, w *world.World, construct Constructor) http.Handler {
 	tb.Helper()
 	mux, err := httpx.NewMux(construct(api.NewHost(w.Service)).Routes, httpx.NotFound)
 	if err != nil {

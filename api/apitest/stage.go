@@ -12,12 +12,13 @@ import (
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // worldStage is a [Stage] in memory.
 type worldStage struct {
 	t       testing.TB
-	world   *otptest.World
+	world   *world.World
 	handler http.Handler
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 const number = "+18091234567"
@@ -48,12 +49,12 @@ func Run(t *testing.T, construct Constructor, speaker Speaker) {
 	for _, f := range facts {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			f.fact(t, NewScene(t, otptest.Options{}, construct, speaker))
+			f.fact(t, NewScene(t, world.Options{}, construct, speaker))
 		})
 	}
 	t.Run("without a route it cannot be sent", func(t *testing.T) {
 		t.Parallel()
-		s := NewScene(t, otptest.Options{NoInbox: true}, construct, speaker)
+		s := NewScene(t, world.Options{NoInbox: true}, construct, speaker)
 		s.expect("a start without a route", s.say(Start, Words{To: number}), speaker.Kind(Start, otp.Undeliverable))
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 var update = flag.Bool("update", false, "write the answers into the golden transcripts instead of comparing")
@@ -50,8 +51,8 @@ func Transcripts(t *testing.T, construct Constructor) {
 			if len(bytes.TrimSpace(archive.Comment)) == 0 {
 				t.Error("the transcript does not name the document that it was taken from")
 			}
-			world := otptest.New(t, otptest.Options{})
-			for _, fault := range Play(t, archive, &worldStage{t, world, Handler(t, world, construct)}).Faults {
+			w := world.New(t, world.Options{})
+			for _, fault := range Play(t, archive, &worldStage{t, w, Handler(t, w, construct)}).Faults {
 				t.Error(fault)
 			}
 			if *update {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestOutcomes(t *testing.T) {
+	t.Parallel()
 	want := map[otp.Outcome]code{
 		otp.OutcomeApproved: 1, otp.OutcomeWrong: 2, otp.OutcomeUsed: 5, otp.OutcomeExpired: 3, otp.OutcomeExhausted: 4,
 		otp.OutcomeCanceled: 3, otp.OutcomeSuperseded: 3, otp.OutcomeVoid: 3, otp.OutcomeThrottled: 4,
@@ -31,6 +32,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestKinds(t *testing.T) {
+	t.Parallel()
 	type pair struct {
 		status int
 		code   code
@@ -52,9 +54,12 @@ func TestKinds(t *testing.T) {
 }
 
 func TestDescriptions(t *testing.T) {
+	t.Parallel()
 	seen := map[string]code{}
-	for _, c := range []code{success, wrongOTP, expired, tooManyAttempts, alreadyUsed, unknownRequest,
-		noConversation, notSent, invalidRequest, unauthenticated, tooManyRequests, internalError} {
+	for _, c := range []code{
+		success, wrongOTP, expired, tooManyAttempts, alreadyUsed, unknownRequest,
+		noConversation, notSent, invalidRequest, unauthenticated, tooManyRequests, internalError,
+	} {
 		if other, twice := seen[c.String()]; twice {
 			t.Errorf("%d and %d read the same", c, other)
 		}
@@ -65,26 +70,39 @@ func TestDescriptions(t *testing.T) {
 // TestRefusals proves that no text of the core's reaches a caller but what
 // names a member of the request.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	s := &server{}
 	for _, c := range []struct {
 		err    error
 		v1, v2 string
 		status int
 	}{
-		{&otp.Error{Kind: otp.Invalid, Field: "lifetime", Message: "must be at most 600 seconds"},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "lifetime", Message: "must be at most 600 seconds"},
 			`{"responseCode":"09","responseDescription":"secondsExpiration must be at most 600 seconds"}`,
-			`{"code":9,"description":"expiresInSeconds must be at most 600 seconds"}`, 400},
-		{&otp.Error{Kind: otp.Invalid, Field: "purpose", Message: "secret"},
-			`{"responseCode":"09","responseDescription":"Invalid request"}`, `{"code":9,"description":"Invalid request"}`, 400},
-		{&otp.Error{Kind: otp.Invalid, Field: "to"},
-			`{"responseCode":"08","responseDescription":"OTP could not be sent"}`, `{"code":8,"description":"OTP could not be sent"}`, 200},
-		{&otp.Error{Kind: otp.Invalid, Field: "to", Also: []*otp.Error{{Kind: otp.Invalid, Field: "max_attempts", Message: "must be fewer"}}},
-			`{"responseCode":"09","responseDescription":"maximumTries must be fewer"}`, `{"code":9,"description":"maxAttempts must be fewer"}`, 400},
-		{&otp.Error{Kind: otp.Invalid, Field: "alphabet", Message: "is weak"},
-			`{"responseCode":"09","responseDescription":"type is weak"}`, `{"code":9,"description":"type is weak"}`, 400},
+			`{"code":9,"description":"expiresInSeconds must be at most 600 seconds"}`, 400,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "purpose", Message: "secret"},
+			`{"responseCode":"09","responseDescription":"Invalid request"}`, `{"code":9,"description":"Invalid request"}`, 400,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "to"},
+			`{"responseCode":"08","responseDescription":"OTP could not be sent"}`, `{"code":8,"description":"OTP could not be sent"}`, 200,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "to", Also: []*otp.Error{{Kind: otp.Invalid, Field: "max_attempts", Message: "must be fewer"}}},
+			`{"responseCode":"09","responseDescription":"maximumTries must be fewer"}`, `{"code":9,"description":"maxAttempts must be fewer"}`, 400,
+		},
+		{
+			&otp.Error{Kind: otp.Invalid, Field: "alphabet", Message: "is weak"},
+			`{"responseCode":"09","responseDescription":"type is weak"}`, `{"code":9,"description":"type is weak"}`, 400,
+		},
 		{errors.New("secret"), `{"responseCode":"99","responseDescription":"Internal error"}`, `{"code":99,"description":"Internal error"}`, 500},
-		{&otp.Error{Kind: otp.Unavailable, Message: "secret"},
-			`{"responseCode":"99","responseDescription":"Internal error"}`, `{"code":99,"description":"Internal error"}`, 503},
+		{
+			&otp.Error{Kind: otp.Unavailable, Message: "secret"},
+			`{"responseCode":"99","responseDescription":"Internal error"}`, `{"code":99,"description":"Internal error"}`, 503,
+		},
 	} {
 		for v, want := range map[*version]string{s.version1(): c.v1, s.version2(): c.v2} {
 			rec := httptest.NewRecorder()
@@ -100,6 +118,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRefuse(t *testing.T) {
+	t.Parallel()
 	v := (&server{}).version1()
 	for status, want := range map[int]string{405: "09", 413: "09", 429: "11", 500: "99", 503: "99"} {
 		rec := httptest.NewRecorder()

@@ -11,12 +11,12 @@ import (
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/api/danaconnect"
 	"github.com/aldaba-otp/aldaba/otp"
-	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // stage is one world that is talked to in one version.
 type stage struct {
-	*otptest.World
+	*world.World
 
 	tb      testing.TB
 	handler http.Handler
@@ -24,8 +24,8 @@ type stage struct {
 	numbers int
 }
 
-func newStage(tb testing.TB, s speaker, o otptest.Options) *stage {
-	w := otptest.New(tb, o)
+func newStage(tb testing.TB, s speaker, o world.Options) *stage {
+	w := world.New(tb, o)
 	return &stage{World: w, tb: tb, handler: apitest.Handler(tb, w, danaconnect.New), speaker: s}
 }
 
@@ -82,10 +82,11 @@ func (s *stage) body(changed map[string]string) string {
 }
 
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		t.Run(speaker.version, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, speaker, otptest.Options{})
+			s := newStage(t, speaker, world.Options{})
 			conversation, values, life, tries := names(speaker.version)
 			const good, bad = "200 01 with id", "400 09"
 			wants := map[string]map[string]string{
@@ -133,7 +134,8 @@ func TestBounds(t *testing.T) {
 
 // TestPairs has what can be wrong with single values of version 1.
 func TestPairs(t *testing.T) {
-	s := newStage(t, speakers(t)[0], otptest.Options{})
+	t.Parallel()
+	s := newStage(t, speakers(t)[0], world.Options{})
 	const email = `{"key":"COD1_EMAIL","value":"ana@example.com"}`
 	for values, want := range map[string]string{
 		`[` + email + `]`:                                                        "200 01 with id",
@@ -171,10 +173,11 @@ func TestPairs(t *testing.T) {
 
 // TestWhole has bodies of generate that are wrong as a whole.
 func TestWhole(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		t.Run(speaker.version, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, speaker, otptest.Options{})
+			s := newStage(t, speaker, world.Options{})
 			good := s.body(nil)
 			open := good[:len(good)-1]
 			for body, want := range map[string]string{
@@ -206,10 +209,11 @@ func TestWhole(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
 		t.Run(speaker.version, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, speaker, otptest.Options{})
+			s := newStage(t, speaker, world.Options{})
 			_, _, life, tries := names(speaker.version)
 			for _, c := range []struct {
 				changed  map[string]string

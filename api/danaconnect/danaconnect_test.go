@@ -13,6 +13,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/danaconnect"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 func version(tb testing.TB, name string) speaker {
@@ -26,7 +27,8 @@ func version(tb testing.TB, name string) speaker {
 }
 
 func TestPaths(t *testing.T) {
-	v1, v2 := newStage(t, version(t, "v1"), otptest.Options{}), newStage(t, version(t, "v2"), otptest.Options{})
+	t.Parallel()
+	v1, v2 := newStage(t, version(t, "v1"), world.Options{}), newStage(t, version(t, "v2"), world.Options{})
 	for _, path := range []string{"/otp/1.0/send", "/otp/1.0/generate", "/otp/1.0/request", "/otp/1.0/send/", "//otp/1.0//send", "/otp//1.0/send//"} {
 		if heard, rec := v1.post(path, v1.body(nil)); heard.ID == "" {
 			t.Errorf("%s is answered %d %s", path, rec.Code, rec.Body)
@@ -57,7 +59,8 @@ func TestPaths(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	s := newStage(t, version(t, "v1"), otptest.Options{})
+	t.Parallel()
+	s := newStage(t, version(t, "v1"), world.Options{})
 	seen := map[string]bool{}
 	var last int64
 	for range 50 {
@@ -79,7 +82,8 @@ func TestNumbers(t *testing.T) {
 
 // TestVersionsMeet proves that a code of one version is used up in the other.
 func TestVersionsMeet(t *testing.T) {
-	one := newStage(t, version(t, "v1"), otptest.Options{})
+	t.Parallel()
+	one := newStage(t, version(t, "v1"), world.Options{})
 	two := *one
 	two.speaker = version(t, "v2")
 	heard, _ := one.post("/otp/1.0/send", one.body(nil))
@@ -96,8 +100,9 @@ func TestVersionsMeet(t *testing.T) {
 
 // TestGuesses has what a guess may look like: judged as it is, one try each.
 func TestGuesses(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
-		s := newStage(t, speaker, otptest.Options{})
+		s := newStage(t, speaker, world.Options{})
 		for _, form := range []string{" %s", "%s ", "%s\n", "%s\x00", "0%s", "%s0", "%.5s", "%[1]s%[1]s", "１２３４５６%.0s", "٠١٢٣٤٥%.0s", strings.Repeat("9", 15000) + "%.0s"} {
 			heard, _ := s.post(speaker.send, s.body(nil))
 			code := s.Courier.Last(t).Code
@@ -114,7 +119,8 @@ func TestGuesses(t *testing.T) {
 }
 
 func TestOneOfTheNames(t *testing.T) {
-	s := newStage(t, version(t, "v2"), otptest.Options{})
+	t.Parallel()
+	s := newStage(t, version(t, "v2"), world.Options{})
 	heard, _ := s.post("/otp/2.0/generate", s.body(nil))
 	code := s.Courier.Last(t).Code
 	for members, want := range map[string]string{
@@ -136,7 +142,7 @@ func TestOneOfTheNames(t *testing.T) {
 		t.Errorf("the right code is answered %s", got.Word)
 	}
 	// Version 1 knows one name.
-	one := newStage(t, version(t, "v1"), otptest.Options{})
+	one := newStage(t, version(t, "v1"), world.Options{})
 	if got, _ := one.post("/otp/1.0/verify", `{"idRequest":1,"code":"123456"}`); got.Word != "400 09" {
 		t.Errorf("code in version 1 is answered %s", got.Word)
 	}
@@ -144,6 +150,7 @@ func TestOneOfTheNames(t *testing.T) {
 
 // TestPermissions has credentials that are right and yet not enough.
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	demo := otptest.Demo(otptest.Ring(t))
 	for i, c := range demo[0].Credentials {
 		switch c.Type {
@@ -153,14 +160,14 @@ func TestPermissions(t *testing.T) {
 			demo[0].Credentials[i].Scopes = []string{"other"}
 		}
 	}
-	v1 := newStage(t, version(t, "v1"), otptest.Options{Tenants: demo})
+	v1 := newStage(t, version(t, "v1"), world.Options{Tenants: demo})
 	if heard, _ := v1.post("/otp/1.0/send", v1.body(nil)); heard.ID == "" {
 		t.Errorf("a login with the permission is answered %s", heard.Word)
 	}
 	if heard, _ := v1.post("/otp/1.0/verify", `{"idRequest":1,"otp":"1"}`); heard.Word != "401 10" {
 		t.Errorf("a login without the permission is answered %s", heard.Word)
 	}
-	v2 := newStage(t, version(t, "v2"), otptest.Options{Tenants: demo})
+	v2 := newStage(t, version(t, "v2"), world.Options{Tenants: demo})
 	if heard, _ := v2.post("/otp/2.0/generate", v2.body(nil)); heard.Word != "401 10" {
 		t.Errorf("a client that lost the scope is answered %s", heard.Word)
 	}
@@ -192,7 +199,8 @@ func TestPermissions(t *testing.T) {
 
 // TestWrongPasswords proves that guessing passwords ends in 429.
 func TestWrongPasswords(t *testing.T) {
-	s := newStage(t, version(t, "v1"), otptest.Options{})
+	t.Parallel()
+	s := newStage(t, version(t, "v1"), world.Options{})
 	var rec *httptest.ResponseRecorder
 	for i := range 21 {
 		r := post("/otp/1.0/verify", "{")
@@ -210,10 +218,11 @@ func TestWrongPasswords(t *testing.T) {
 
 // TestStrict proves that the strict policy speaks the dialect's words.
 func TestStrict(t *testing.T) {
+	t.Parallel()
 	demo := otptest.Demo(otptest.Ring(t))
 	demo[0].Policy = otp.Strict
 	for _, speaker := range speakers(t) {
-		s := newStage(t, speaker, otptest.Options{Tenants: demo})
+		s := newStage(t, speaker, world.Options{Tenants: demo})
 		_, _, life, _ := names(speaker.version)
 		for member, v := range map[string]string{"length": "5", life: "601"} {
 			heard, rec := s.post(speaker.send, s.body(map[string]string{member: v}))
@@ -228,13 +237,14 @@ func TestStrict(t *testing.T) {
 }
 
 func TestSample(t *testing.T) {
-	d := danaconnect.New(api.NewHost(otptest.New(t, otptest.Options{}).Service))
+	t.Parallel()
+	d := danaconnect.New(api.NewHost(world.New(t, world.Options{}).Service))
 	if d.Name != "danaconnect" || !strings.HasPrefix(d.Sample, "curl ") || !strings.Contains(d.Sample, "$BASE/otp/1.0/send") {
 		t.Errorf("%s: %s", d.Name, d.Sample)
 	}
 	_, rest, _ := strings.Cut(d.Sample, "-d '")
 	body, _, _ := strings.Cut(rest, "'")
-	s := newStage(t, version(t, "v1"), otptest.Options{})
+	s := newStage(t, version(t, "v1"), world.Options{})
 	if heard, rec := s.post("/otp/1.0/send", body); heard.ID == "" {
 		t.Errorf("the sample is answered %s", rec.Body)
 	}
@@ -243,8 +253,9 @@ func TestSample(t *testing.T) {
 // TestFullLedger proves that a start then waits, and that an ended request
 // still answers by its state.
 func TestFullLedger(t *testing.T) {
+	t.Parallel()
 	for _, speaker := range speakers(t) {
-		s := newStage(t, speaker, otptest.Options{})
+		s := newStage(t, speaker, world.Options{})
 		var first, body string
 		for range 4 {
 			s.numbers = 0 // the same address

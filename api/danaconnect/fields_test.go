@@ -7,6 +7,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // conversations are of one tenant: 1 declares its fields, 2 declares none, 3
@@ -16,7 +17,8 @@ func conversations(t *testing.T) []otp.Tenant {
 	demo := otptest.Demo(ring)
 	demo[0].Profiles = []otp.Profile{
 		{Name: "declared", Aliases: map[string][]string{"danaconnect": {"1"}}, Fields: []otp.Field{
-			{Code: "CORREO", Channel: otp.Email}, {Code: "NUMERO", Channel: otp.SMS}, {Code: "LLAMADA", Channel: otp.Voice}}},
+			{Code: "CORREO", Channel: otp.Email}, {Code: "NUMERO", Channel: otp.SMS}, {Code: "LLAMADA", Channel: otp.Voice},
+		}},
 		{Name: "bare", Aliases: map[string][]string{"danaconnect": {"2"}}},
 		{Name: "shown", Aliases: map[string][]string{"danaconnect": {"3"}}, Fields: []otp.Field{{Code: "NUMERO", Channel: otp.SMS}}},
 	}
@@ -25,6 +27,7 @@ func conversations(t *testing.T) []otp.Tenant {
 }
 
 func TestDestination(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		conversation  int
 		fields        string // of version 2
@@ -52,7 +55,7 @@ func TestDestination(t *testing.T) {
 		{2, `"SMS_OTP":"-","TELEFONO":"+18091234567"`, "", "", ""},
 		{2, `"NUMERO":"+18091234567"`, "", "", ""},
 	} {
-		s := newStage(t, version(t, "v2"), otptest.Options{Tenants: conversations(t)})
+		s := newStage(t, version(t, "v2"), world.Options{Tenants: conversations(t)})
 		body := fmt.Sprintf(`{"conversationId":%d,"fieldValues":{%s},"type":1,"length":6,"expiresInSeconds":300`, c.conversation, c.fields)
 		if c.codeFieldName != "" {
 			body += fmt.Sprintf(`,"otpFieldCode":%q`, c.codeFieldName)
@@ -73,6 +76,7 @@ func TestDestination(t *testing.T) {
 }
 
 func TestVariables(t *testing.T) {
+	t.Parallel()
 	many := ""
 	for i := range 60 {
 		many += fmt.Sprintf(`,"EXTRA_%d":"x"`, i)
@@ -87,7 +91,7 @@ func TestVariables(t *testing.T) {
 		{`"COD1_NAME":"Ana","code":"000000","brand":"Evil"`, "Ana", "200 01 with id"},
 		{`"OTHER":"Ana"`, "", "400 09"}, // the text shows what the request lacks
 	} {
-		s := newStage(t, version(t, "v2"), otptest.Options{Tenants: conversations(t)})
+		s := newStage(t, version(t, "v2"), world.Options{Tenants: conversations(t)})
 		body := `{"conversationId":3,"fieldValues":{"NUMERO":"+18091234567",` + c.fields + `},"type":1,"length":6,"expiresInSeconds":300}`
 		heard, rec := s.post("/otp/2.0/generate", body)
 		if heard.Word != c.want {

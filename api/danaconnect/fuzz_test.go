@@ -7,7 +7,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/otp"
-	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // FuzzBodies gives any body to all calls: none is answered 5xx and none
@@ -24,7 +24,7 @@ func FuzzBodies(f *testing.F) {
 	stages := make([]*stage, 0, 2)
 	for _, s := range speakers(f) {
 		s.authorize(post(s.send, ""), apitest.Acme) // signs its token outside of the target
-		stages = append(stages, newStage(f, s, otptest.Options{}))
+		stages = append(stages, newStage(f, s, world.Options{}))
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, s := range stages {

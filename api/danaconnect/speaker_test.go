@@ -20,12 +20,19 @@ import (
 )
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	for _, s := range speakers(t) {
-		t.Run(s.version, func(t *testing.T) { apitest.Run(t, danaconnect.New, s) })
+		t.Run(s.version, func(t *testing.T) {
+			t.Parallel()
+			apitest.Run(t, danaconnect.New, s)
+		})
 	}
 }
 
-func TestTranscripts(t *testing.T) { apitest.Transcripts(t, danaconnect.New) }
+func TestTranscripts(t *testing.T) {
+	t.Parallel()
+	apitest.Transcripts(t, danaconnect.New)
+}
 
 // speaker speaks one version.
 type speaker struct {

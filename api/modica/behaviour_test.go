@@ -11,19 +11,20 @@ import (
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // house is a world with the dialect in it.
 type house struct {
-	*otptest.World
+	*world.World
 
 	t       *testing.T
 	handler http.Handler
 }
 
-func newHouse(t *testing.T, o otptest.Options) *house {
+func newHouse(t *testing.T, o world.Options) *house {
 	t.Helper()
-	w := otptest.New(t, o)
+	w := world.New(t, o)
 	return &house{w, t, apitest.Handler(t, w, New)}
 }
 
@@ -32,7 +33,7 @@ func with(t *testing.T, change func(*otp.Tenant)) *house {
 	t.Helper()
 	tenants := otptest.Demo(otptest.Ring(t))
 	change(&tenants[0])
-	return newHouse(t, otptest.Options{Tenants: tenants})
+	return newHouse(t, world.Options{Tenants: tenants})
 }
 
 func (h *house) ask(r *http.Request) *httptest.ResponseRecorder {
@@ -103,7 +104,7 @@ func TestTexts(t *testing.T) {
 
 func TestMaskIsTheSender(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, otptest.Options{})
+	h := newHouse(t, world.Options{})
 	h.challenge(`{"destination":"+18091234567","mask":"ModGrpExmpl"}`)
 	if got := h.Courier.Last(t).From; got != "ModGrpExmpl" {
 		t.Errorf("the sender is %q", got)
@@ -159,7 +160,7 @@ func TestAttributes(t *testing.T) {
 	} {
 		t.Run(body[:min(len(body), 60)], func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, otptest.Options{})
+			h := newHouse(t, world.Options{})
 			rec := h.ask(post(challenges, body))
 			if got := (speaker{}).Hear(apitest.Start, rec.Code, nil, rec.Body.Bytes()).Word; got != want {
 				t.Errorf("it is answered %q, want %q", got, want)
@@ -247,7 +248,7 @@ func TestNothingCanBeSent(t *testing.T) {
 
 func TestTooManyWrongPasswordsAreThrottled(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, otptest.Options{})
+	h := newHouse(t, world.Options{})
 	var rec *httptest.ResponseRecorder
 	for i := range 21 {
 		r := post(challenges, `{"destination":"+18091234567"}`)

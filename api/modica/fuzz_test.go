@@ -9,6 +9,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // FuzzResponses gives anything as the answer to a challenge: it is never
@@ -22,7 +23,7 @@ func FuzzResponses(f *testing.F) {
 	}
 	f.Add(`{}`, "text/html;q=0, */*")
 	f.Fuzz(func(t *testing.T, body, accept string) {
-		w := otptest.New(t, otptest.Options{})
+		w := world.New(t, world.Options{})
 		handler := apitest.Handler(t, w, New)
 		handler.ServeHTTP(httptest.NewRecorder(), post(challenges, `{"destination":"+18091234567"}`))
 		v, code := w.Courier.Dispatches()[0].Verification, w.Courier.Last(t).Code
@@ -48,7 +49,7 @@ func FuzzChallenges(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := otptest.New(t, otptest.Options{})
+		w := world.New(t, world.Options{})
 		rec := httptest.NewRecorder()
 		apitest.Handler(t, w, New).ServeHTTP(rec, post(challenges, body))
 		if rec.Code >= 500 || (rec.Code == http.StatusCreated) != (len(w.Courier.Dispatches()) == 1) {
@@ -57,7 +58,7 @@ func FuzzChallenges(f *testing.F) {
 	})
 }
 
-func unharmed(t *testing.T, w *otptest.World, id otp.ID, rec *httptest.ResponseRecorder) {
+func unharmed(t *testing.T, w *world.World, id otp.ID, rec *httptest.ResponseRecorder) {
 	t.Helper()
 	found, err := w.Store.Verifications(t.Context(), id)
 	if err != nil || len(found) != 1 {

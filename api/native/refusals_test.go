@@ -13,11 +13,12 @@ import (
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // scoped is the demo with keys of one scope each for acme: "send-key",
 // "check-key", "read-key".
-func scoped(t *testing.T) *otptest.World {
+func scoped(t *testing.T) *world.World {
 	t.Helper()
 	ring := otptest.Ring(t)
 	tenants := otptest.Demo(ring)
@@ -26,7 +27,7 @@ func scoped(t *testing.T) *otptest.World {
 			Type: otp.APIKey, Hash: ring.HashKey(otp.APIKey, "", scope+"-key"), Scopes: []string{scope},
 		})
 	}
-	return otptest.New(t, otptest.Options{Tenants: tenants})
+	return world.New(t, world.Options{Tenants: tenants})
 }
 
 // operations lists each operation with the scope that it needs and a body that
@@ -99,7 +100,7 @@ func playRefusals(t *testing.T, router routers.Router, seen *sightings) {
 }
 
 // fillLedger makes 20 wrong guesses, so that the right code is refused.
-func fillLedger(t *testing.T, w *otptest.World, handler http.Handler) {
+func fillLedger(t *testing.T, w *world.World, handler http.Handler) {
 	t.Helper()
 	for i := range 21 {
 		if i%5 == 0 {
@@ -157,7 +158,7 @@ func TestEveryOutcomeHasItsOwnVerdict(t *testing.T) {
 
 func TestARequestInWorkIsNotStartedTwice(t *testing.T) {
 	t.Parallel()
-	w := otptest.New(t, otptest.Options{})
+	w := world.New(t, world.Options{})
 	handler := apitest.Handler(t, w, New)
 	statuses := make(chan int, 16)
 	for range cap(statuses) {
@@ -181,7 +182,7 @@ func TestARequestInWorkIsNotStartedTwice(t *testing.T) {
 
 func TestNoAnswerHoldsAFullAddress(t *testing.T) {
 	t.Parallel()
-	handler := apitest.Handler(t, otptest.New(t, otptest.Options{}), New)
+	handler := apitest.Handler(t, world.New(t, world.Options{}), New)
 	for _, body := range []string{
 		`{"to":"+18091234567"}`, `{"to":"+18091234567","length":99}`, `{"to":"+18091234567x"}`, `{"to":["+18091234567"]}`,
 		`{"+18091234567":1}`, `{"to":"+18091234567","channel":"+18091234567"}`, `{"to":"+18091234567"`,
@@ -204,7 +205,7 @@ func FuzzBodies(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := otptest.New(t, otptest.Options{})
+		w := world.New(t, world.Options{})
 		handler := apitest.Handler(t, w, New)
 		ask := func(path, body string) *httptest.ResponseRecorder {
 			rec := httptest.NewRecorder()

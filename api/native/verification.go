@@ -211,8 +211,10 @@ func (d *dialect) list(r request) ([]byte, error) {
 	}
 	to := query["to"]
 	if len(to) != 1 || len(query) != 1 {
-		return nil, &refusedBody{status: http.StatusBadRequest, detail: "the query has one parameter",
-			errors: []httpx.FieldError{{Field: "to", Detail: "must be given once and alone"}}}
+		return nil, &refusedBody{
+			status: http.StatusBadRequest, detail: "the query has one parameter",
+			errors: []httpx.FieldError{{Field: "to", Detail: "must be given once and alone"}},
+		}
 	}
 	// A plus that was not escaped arrives as a space.
 	number, plus := strings.CutPrefix(to[0], " ")

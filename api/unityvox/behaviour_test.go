@@ -11,28 +11,29 @@ import (
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // house is a world with the dialect in it.
 type house struct {
-	*otptest.World
+	*world.World
 
 	t       *testing.T
 	handler http.Handler
 }
 
 // with returns a house in which acme was changed.
-func with(t *testing.T, o otptest.Options, change func(*otp.Tenant)) *house {
+func with(t *testing.T, o world.Options, change func(*otp.Tenant)) *house {
 	t.Helper()
 	o.Tenants = otptest.Demo(otptest.Ring(t))
 	change(&o.Tenants[0])
-	w := otptest.New(t, o)
+	w := world.New(t, o)
 	return &house{w, t, apitest.Handler(t, w, New)}
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	return with(t, otptest.Options{}, func(*otp.Tenant) {})
+	return with(t, world.Options{}, func(*otp.Tenant) {})
 }
 
 func (h *house) ask(r *http.Request) (apitest.Heard, string) {
@@ -96,7 +97,7 @@ func TestNumbers(t *testing.T) {
 
 func TestThePageFixesTheCodeWhateverTheProfileSays(t *testing.T) {
 	t.Parallel()
-	h := with(t, otptest.Options{}, func(a *otp.Tenant) {
+	h := with(t, world.Options{}, func(a *otp.Tenant) {
 		p := &a.Profiles[1]
 		p.Alphabet, p.Length, p.Lifetime = otp.Alnum, 4, time.Minute
 	})
@@ -120,7 +121,7 @@ func TestNothingCanBeSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := with(t, otptest.Options{}, change)
+			h := with(t, world.Options{}, change)
 			heard, body := h.get(root, credential+"&ref_id=tpl1&phone_number=13055551234")
 			if heard.Word != "200 003" || !strings.Contains(body, `"sessionID":"`) {
 				t.Errorf("it is answered %s", body)
@@ -146,7 +147,7 @@ func TestTheUnusedSessionNamesNothing(t *testing.T) {
 
 func TestAnInactiveTemplateIsUnknown(t *testing.T) {
 	t.Parallel()
-	h := with(t, otptest.Options{}, func(a *otp.Tenant) { a.Profiles[1].Inactive = true })
+	h := with(t, world.Options{}, func(a *otp.Tenant) { a.Profiles[1].Inactive = true })
 	for _, ref := range []string{"tpl1", "default", "login", "tpl9", "%00"} {
 		if heard, body := h.get(root, credential+"&ref_id="+ref+"&phone_number=13055551234"); heard.Word != "200 020" {
 			t.Errorf("%s is answered %s", ref, body)
@@ -157,7 +158,7 @@ func TestAnInactiveTemplateIsUnknown(t *testing.T) {
 func TestASessionBelongsToItsAccount(t *testing.T) {
 	t.Parallel()
 	ring := otptest.Ring(t)
-	h := with(t, otptest.Options{}, func(a *otp.Tenant) {
+	h := with(t, world.Options{}, func(a *otp.Tenant) {
 		unityvox := func(account, key string, scopes ...string) otp.Credential {
 			return otp.Credential{Type: otp.UnityVox, Identity: account, Hash: ring.HashKey(otp.UnityVox, account, key), Scopes: scopes}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/apitest"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
 // FuzzVerify gives anything as a query, a type and a body: no session is ever
@@ -17,14 +18,18 @@ import (
 func FuzzVerify(f *testing.F) {
 	const all = credential + "&sessionid=SESSION&otp_code=WRONG"
 	for _, c := range [][3]string{
-		{all, "", ""}, {"", formType, all}, {credential, jsonType, `{"sessionid":"SESSION","otp_code":"WRONG"}`},
-		{all, "multipart/form-data; boundary=b", part("otp_code", "WRONG") + "--b--\r\n"}, {all + "&otp_code=1", formType, "otp_code=%00"},
-		{all + ";", "multipart/mixed; boundary=b", "--b\r\n\r\n--b--"}, {credential, jsonType, `[{"otp_code":{}}]`},
+		{all, "", ""},
+		{"", formType, all},
+		{credential, jsonType, `{"sessionid":"SESSION","otp_code":"WRONG"}`},
+		{all, "multipart/form-data; boundary=b", part("otp_code", "WRONG") + "--b--\r\n"},
+		{all + "&otp_code=1", formType, "otp_code=%00"},
+		{all + ";", "multipart/mixed; boundary=b", "--b\r\n\r\n--b--"},
+		{credential, jsonType, `[{"otp_code":{}}]`},
 	} {
 		f.Add(c[0], c[1], c[2])
 	}
 	f.Fuzz(func(t *testing.T, query, contentType, body string) {
-		w := otptest.New(t, otptest.Options{})
+		w := world.New(t, world.Options{})
 		handler := apitest.Handler(t, w, New)
 		handler.ServeHTTP(httptest.NewRecorder(), ask(http.MethodGet, root+"?"+credential+"&ref_id=tpl1&phone_number=13055551234", "", ""))
 		id, code := w.Courier.Dispatches()[0].Verification.ID, w.Courier.Last(t).Code
@@ -53,7 +58,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("tpl1", "+1 (305) 555-12.34")
 	f.Add("", "x")
 	f.Fuzz(func(t *testing.T, ref, number string) {
-		w := otptest.New(t, otptest.Options{})
+		w := world.New(t, world.Options{})
 		form := url.Values{"accountnumber": {account}, "apikey": {key}, "ref_id": {ref}, "phone_number": {number}}
 		r := ask(http.MethodPut, root, formType, form.Encode())
 		rec := httptest.NewRecorder()

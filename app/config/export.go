@@ -60,8 +60,8 @@ type pairs yaml.Node
 
 func mapping() *pairs { return &pairs{Kind: yaml.MappingNode, Tag: "!!map"} }
 
-func list(entries ...*yaml.Node) *yaml.Node {
-	return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: entries}
+func list() *yaml.Node {
+	return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
 }
 
 func (p *pairs) node() *yaml.Node { return (*yaml.Node)(p) }

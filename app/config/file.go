@@ -39,7 +39,7 @@ type tenantEntry struct {
 	contacts    []contactEntry
 }
 
-func (t *tenantEntry) has(key string) bool { return slices.Contains(t.given, key) }
+func (e *tenantEntry) has(key string) bool { return slices.Contains(e.given, key) }
 
 // ParseTenants reads a tenants file and checks everything that can be checked
 // without the configuration in force. The error is [Mistakes].
@@ -71,6 +71,9 @@ func (r *reader) contents(root *yaml.Node) *contents {
 // mistakes of a file are found at once. What depends on the configuration in
 // force waits for [File.Plan].
 func (f *File) checkAlone(r *reader) {
+	if len(r.mistakes) >= mistakesNamed {
+		return
+	}
 	tenants := make([]otp.Tenant, len(f.read.tenants))
 	for i, entry := range f.read.tenants {
 		t := entry.tenant
@@ -88,7 +91,7 @@ func (f *File) checkAlone(r *reader) {
 	later := regexp.MustCompile(`\.routes\[\d+\]\.providers\[\d+\]$`)
 	template := regexp.MustCompile(`^tenants\[(\d+)\]\.templates\[\d+\]\.profile$`)
 	var more Mistakes
-	for _, fault := range faults {
+	for _, fault := range faults[:min(len(faults), 4*mistakesNamed)] {
 		if later.MatchString(fault.Path) {
 			continue
 		}
@@ -97,7 +100,7 @@ func (f *File) checkAlone(r *reader) {
 				continue
 			}
 		}
-		if !r.told(fault.Path) {
+		if len(more) < mistakesNamed && !r.told(fault.Path) {
 			more = append(more, Mistake{f.name, f.line(fault.Path), fault.Path, fault.Message})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -196,6 +197,31 @@ func TestProviderSettingsKeepTheirKinds(t *testing.T) {
 	want := map[string]any{"status": []any{200, 202}, "rate": 1.5, "on": true, "json": map[string]any{"to_file": "{{to}}", "n": -3}, "text": "0012"}
 	if !same(got, want) || len(got) != len(want) {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestAHostileFileCostsNoMoreThanItsSize(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"mistakes":   "tenants:\n" + strings.Repeat("  - {x: 1, profiles: [{length: 99}]}\n", 10_000),
+		"no lists":   "tenants: [" + strings.Repeat("a,", 100_000) + "]",
+		"deep":       "providers: [{name: a, type: b, c: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}]",
+		"bottomless": strings.Repeat("[", 100_000),
+		"one word":   "tenants: [{name: " + strings.Repeat("a", 1_000_000) + "}]",
+		"a key":      strings.Repeat("a", 1000) + ": 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			_, err := ParseTenants("f", []byte(text))
+			var mistakes Mistakes
+			if !errors.As(err, &mistakes) || len(mistakes) > 2*mistakesNamed {
+				t.Errorf("%d mistakes", len(mistakes))
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
 	}
 }
 

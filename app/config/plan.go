@@ -223,6 +223,9 @@ func (p *planner) check() {
 	_, err := otp.NewDirectory(tenants, p.plan.Providers)
 	var faults otp.Mistakes
 	if !errors.As(err, &faults) {
+		if err != nil {
+			p.fail("", "%v", err)
+		}
 		return
 	}
 	var more Mistakes
@@ -235,7 +238,7 @@ func (p *planner) check() {
 			}
 			path, line = p.place(entries[tenants[i].Name], tenants[i].Name, m[2])
 		}
-		if !p.r.told(path) {
+		if len(more) < mistakesNamed && !p.r.told(path) {
 			more = append(more, Mistake{p.file.name, line, path, fault.Message})
 		}
 	}

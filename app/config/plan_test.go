@@ -151,7 +151,8 @@ func TestOnlyKeysThatAreGivenChange(t *testing.T) {
 		"lifetime cleared": {"tenants: [{name: acme, max_lifetime: 0}]", []string{"~ tenant acme: max_lifetime (10m0s -> none)"}, nil},
 		"profiles": {
 			"tenants: [{name: acme, profiles: [{name: login, length: 8, active: false}, {name: more}]}]",
-			[]string{"~ tenant acme: profiles (login: active true -> false, length 6 -> 8, +more, -default)"}, nil,
+			[]string{"~ tenant acme: profiles (login: active true -> false, length 6 -> 8, +more, -default)"},
+			nil,
 		},
 		"order":                {"tenants: [{name: acme, profiles: [{name: login, length: 6}, {name: default}]}]", []string{"~ tenant acme: profiles (order)"}, nil},
 		"credentials replaced": {"tenants: [{name: acme, credentials: [{type: modica, application: demo, password: TOPSECRET2}, {type: oauth2, client_id: x, client_secret: TOPSECRET}]}]", []string{"~ tenant acme: credentials (~modica demo, +oauth2 x, -api_key)"}, nil},
@@ -163,7 +164,8 @@ func TestOnlyKeysThatAreGivenChange(t *testing.T) {
 			"tenants: [{name: acme, contacts: [{id: 1, sms: '+41 79 123 45 67'}, {id: app, sms: 0412-1234567}, {id: 3}]}]",
 			[]string{"~ contact acme/app", "+ contact acme/3", "- contact acme/2"},
 			[]ContactChange{
-				{Tenant: "acme", ID: "app", Addresses: otp.ContactAddresses{SMS: "+584121234567"}}, {Tenant: "acme", ID: "3"},
+				{Tenant: "acme", ID: "app", Addresses: otp.ContactAddresses{SMS: "+584121234567"}},
+				{Tenant: "acme", ID: "3"},
 				{Tenant: "acme", ID: "2", Delete: true},
 			},
 		},
@@ -294,9 +296,14 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 func TestWeakSettingsAreNamed(t *testing.T) {
 	t.Parallel()
 	tenant := otp.Tenant{Name: "acme", Profiles: []otp.Profile{
-		{Name: "open"}, {Name: "fine", Length: 6, Lifetime: 10 * time.Minute}, {Name: "letters", Alphabet: otp.Alnum, Length: 4},
-		{Name: "short", Length: 3}, {Name: "bits", Alphabet: "01"}, {Name: "long", Lifetime: 11 * time.Minute},
-		{Name: "brief", Lifetime: 29 * time.Second}, {Name: "strict", Policy: otp.Strict, Length: 4},
+		{Name: "open"},
+		{Name: "fine", Length: 6, Lifetime: 10 * time.Minute},
+		{Name: "letters", Alphabet: otp.Alnum, Length: 4},
+		{Name: "short", Length: 3},
+		{Name: "bits", Alphabet: "01"},
+		{Name: "long", Lifetime: 11 * time.Minute},
+		{Name: "brief", Lifetime: 29 * time.Second},
+		{Name: "strict", Policy: otp.Strict, Length: 4},
 	}}
 	want := []string{
 		"tenant acme, profile short: a code is one of only 1000; a million are needed to withstand guessing",

@@ -24,7 +24,14 @@ func newReader(file string) *reader {
 	return &reader{file: file, lines: make(map[string]int)}
 }
 
+// mistakesNamed bounds what is gathered of one file: nobody reads more, and a
+// hostile file is not to cost more than its size.
+const mistakesNamed = 500
+
 func (r *reader) fail(line int, path, format string, args ...any) {
+	if len(r.mistakes) >= mistakesNamed {
+		return
+	}
 	r.mistakes = append(r.mistakes, Mistake{r.file, line, path, fmt.Sprintf(format, args...)})
 }
 
@@ -33,7 +40,7 @@ func (r *reader) fail(line int, path, format string, args ...any) {
 // core, and one mistake about it is enough.
 func (r *reader) told(path string) bool {
 	return slices.ContainsFunc(r.mistakes, func(m Mistake) bool { return strings.HasPrefix(m.Path, path) }) ||
-		slices.ContainsFunc(r.broken, func(above string) bool { return strings.HasPrefix(path, above) })
+		slices.ContainsFunc(r.broken, func(above string) bool { return above == "" || strings.HasPrefix(path, above+".") })
 }
 
 // plain refuses what the format does without: anchors, aliases and tags.
@@ -115,7 +122,9 @@ func (r *reader) mapping(n *yaml.Node, path string) *object {
 	}
 	if !plain || n.Kind != yaml.MappingNode {
 		o.faulty = true
-		r.broken = append(r.broken, path)
+		if len(r.broken) < mistakesNamed {
+			r.broken = append(r.broken, path)
+		}
 		return o
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {

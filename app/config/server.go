@@ -18,6 +18,9 @@ type Server struct {
 	Log      Log
 	Drain    Drain
 	Writers  int // on the database at once; 0 lets the engine decide
+	// MaxBatch is how many requests share a transaction at most; 0 lets the
+	// writer decide, 1 shows what sharing gains.
+	MaxBatch int
 }
 
 // Admin is the listener of the admin API. There is none when Listen is empty.
@@ -57,7 +60,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "writers"}, secretKeys("database", false)...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "writers", "max_batch"}, secretKeys("database", false)...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -67,6 +70,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	}
 	s.Database = o.database(file, env)
 	s.Writers = o.whole("writers")
+	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)
 	s.sections(o, file)
 	if err := r.mistakes.err(); err != nil {

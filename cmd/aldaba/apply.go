@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -33,11 +34,7 @@ func (c *applyCmd) Run() error {
 		return err
 	}
 	return c.do(func(client *adminClient) error {
-		data, err := file.Encode()
-		if err != nil {
-			return err
-		}
-		done, err := client.apply(c.File, data, c.DryRun)
+		done, err := client.apply(file, c.DryRun)
 		if err != nil {
 			return err
 		}
@@ -71,6 +68,17 @@ func (c *applyCmd) print(diff, warnings []string) {
 // exportCmd is `aldaba export`.
 type exportCmd struct{ place }
 
+// Help teaches.
+func (exportCmd) Help() string {
+	return `It is confidential: addresses of contacts stand there in clear. Keys and
+passwords of applications are hashes, which apply takes back as they are; a
+key's hash is good with this key ring only.
+
+  aldaba export --config aldaba.yaml > tenants.yaml
+  aldaba export --server http://127.0.0.1:8081 --token-file admin.token
+  aldaba export --database sqlite:aldaba.db --keys keys.json`
+}
+
 // Run prints the configuration.
 func (c *exportCmd) Run() error {
 	print := func(data []byte, err error) error {
@@ -89,34 +97,57 @@ type checkConfigCmd struct {
 	Tenants []string `short:"f" name:"file" type:"existingfile" sep:"none" placeholder:"FILE" help:"Tenants file; repeatable."`
 }
 
+// Help teaches.
+func (checkConfigCmd) Help() string {
+	return `Each mistake has a line: FILE:LINE: PATH: what is wrong. The status is 1 when
+there are any. Secrets are read from their files and variables, as apply does.
+
+  aldaba check-config --config aldaba.yaml -f tenants.yaml`
+}
+
 // Run names every mistake.
 func (c *checkConfigCmd) Run() error {
 	if c.Config == "" && len(c.Tenants) == 0 {
 		return &usageError{"name a server configuration (--config) or tenants files (-f)"}
 	}
+	var mistakes []error
+	check := func(path string, err error) {
+		if err == nil {
+			fmt.Println(path + ": good")
+		}
+		mistakes = append(mistakes, err)
+	}
 	if c.Config != "" {
-		settings, err := readServer(c.Config)
-		if err != nil {
-			return err
-		}
-		if err := app.CheckServer(settings); err != nil {
-			return fmt.Errorf("%s: %w", c.Config, err)
-		}
-		fmt.Println(c.Config + ": good")
+		check(c.Config, c.server())
 	}
 	for _, path := range c.Tenants {
-		f, err := readTenants(path)
-		if err != nil {
-			return err
-		}
-		plan, err := app.CheckTenants(f)
-		if err != nil {
-			return err
-		}
-		for _, w := range plan.Warnings {
-			fmt.Fprintln(os.Stderr, "warning:", w)
-		}
-		fmt.Println(path + ": good")
+		check(path, c.tenants(path))
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c *checkConfigCmd) server() error {
+	settings, err := readServer(c.Config)
+	if err != nil {
+		return err
+	}
+	if err := app.CheckServer(settings); err != nil {
+		return fmt.Errorf("%s: %w", c.Config, err)
+	}
+	return nil
+}
+
+func (c *checkConfigCmd) tenants(path string) error {
+	f, err := readTenants(path)
+	if err != nil {
+		return err
+	}
+	plan, err := app.CheckTenants(f)
+	if err != nil {
+		return err
+	}
+	for _, w := range plan.Warnings {
+		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	return nil
 }

@@ -24,6 +24,15 @@ type credentialNewCmd struct {
 	place
 }
 
+// Help teaches.
+func (credentialNewCmd) Help() string {
+	return `It prints the identity, if there is one, and the secret in one line. Keep it: it
+rests hashed, and is not shown again.
+
+  aldaba credential new acme --type api_key --config aldaba.yaml
+  aldaba credential new acme --type modica --identity shop --scopes send,check --config aldaba.yaml`
+}
+
 // Run adds the credential to those that the tenant has.
 func (c *credentialNewCmd) Run() error {
 	if (c.Identity == "") != (c.Type == otp.APIKey) {
@@ -45,11 +54,7 @@ func (c *credentialNewCmd) Run() error {
 		if err != nil {
 			return err
 		}
-		data, err := file.Encode()
-		if err != nil {
-			return err
-		}
-		_, err = client.apply("credential", data, false)
+		_, err = client.apply(file, false)
 		return err
 	}, func(ctx context.Context, a *app.App) error {
 		exported, err := a.Export(ctx)

@@ -22,10 +22,11 @@ type devCmd struct {
 func (devCmd) Help() string {
 	return `Every message arrives at http://127.0.0.1:8080/dev/inbox instead of a phone.
 
-  GET    /dev/inbox?to=+18091234567   what has arrived, newest first
-  POST   /dev/clock {"advance":"601s"} moves the clock, so that codes expire now
-  DELETE /dev/limits                  forgets all sends and wrong guesses
+  GET    /dev/inbox?to=+18091234567     what has arrived, newest first
+  POST   /dev/clock {"advance":"601s"}  moves the clock, so that codes expire now
+  DELETE /dev/limits                    forgets all sends and wrong guesses
   PUT    /dev/simulator {"fail":"unavailable","delay":"2s"}
+                                        makes the carrier fail or slow
 
 Demo tenants: acme (native key demo-key, DANAConnect demo@acme / demo-password,
 conversation 824541, OAuth2 demo / demo-secret, additiv contact 4711, Modica

@@ -19,6 +19,14 @@ type keyGenerateCmd struct {
 	Out string `default:"keys.json" type:"path" help:"File to write; it must not exist."`
 }
 
+// Help teaches.
+func (keyGenerateCmd) Help() string {
+	return `The ring seals what rests in the database and derives all codes. Every server
+on one database reads the same ring.
+
+  aldaba key generate --out keys.json`
+}
+
 // Run writes the file.
 func (c *keyGenerateCmd) Run() error {
 	if err := app.GenerateRing(c.Out, time.Now()); err != nil {
@@ -34,6 +42,16 @@ type keyRotateCmd struct {
 	Use      []otp.Use `placeholder:"USE" help:"Which keys: code, seal, sign. All three when not given. The index key never rotates."`
 	Activate bool      `help:"Use the new keys at once: only when no other server reads this ring."`
 	remote
+}
+
+// Help teaches.
+func (keyRotateCmd) Help() string {
+	return `Old keys stay in the ring: what was made under them can still be read. When
+servers on other machines have copies of the file, bring them the new one
+within the minute.
+
+  aldaba key rotate --keys keys.json
+  aldaba key rotate --use sign --config aldaba.yaml`
 }
 
 // Run rotates in the file, or through a running server.

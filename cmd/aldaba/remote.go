@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
+	"syscall"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app"
@@ -36,7 +40,7 @@ func (r *remote) client() (*adminClient, error) {
 			return nil, err
 		}
 		if c.base == "" && s.Admin.Listen != "" {
-			c.base = "http://" + s.Admin.Listen
+			c.base = "http://" + dialable(s.Admin.Listen)
 		}
 		if c.token == "" {
 			c.token = s.Admin.Token
@@ -58,6 +62,19 @@ func (r *remote) client() (*adminClient, error) {
 	return c, nil
 }
 
+// dialable turns an address to listen on into one to call: an open host is
+// this machine.
+func dialable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}
+
+// errNoServer says that nobody listens.
+var errNoServer = errors.New("no server answers")
+
 // call makes one request and returns the body of a 200.
 func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -68,6 +85,9 @@ func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	answer, err := http.DefaultClient.Do(r)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("%w at %s; start it with `aldaba serve`, or name its files instead (see --help)", errNoServer, c.base)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,21 +99,34 @@ func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	if answer.StatusCode == http.StatusOK {
 		return text, nil
 	}
-	var problem struct{ Title, Detail string }
-	if json.Unmarshal(text, &problem) != nil || problem.Detail == "" {
-		problem.Detail = answer.Status
+	var problem app.Mistaken
+	switch {
+	case json.Unmarshal(text, &problem) != nil || problem.Detail == "":
+		return nil, fmt.Errorf("%s answers %s", c.base, answer.Status)
+	case len(problem.Mistakes) > 0:
+		return nil, problem.Mistakes
 	}
-	return nil, fmt.Errorf("%s", problem.Detail)
+	return nil, errors.New(problem.Detail)
 }
 
-func (c *adminClient) apply(name string, data []byte, dry bool) (app.Applied, error) {
-	query := url.Values{"file": {name}}
+// apply sends a resolved tenants file. The mistakes that the server finds are
+// told with the lines of the file as it is here.
+func (c *adminClient) apply(f *config.File, dry bool) (app.Applied, error) {
+	data, err := f.Encode()
+	if err != nil {
+		return app.Applied{}, err
+	}
+	query := url.Values{"file": {f.Name()}}
 	if dry {
 		query.Set("dry_run", "true")
 	}
 	var answer app.Applied
 	text, err := c.call(http.MethodPost, "/admin/apply?"+query.Encode(), data)
-	if err == nil {
+	var mistakes config.Mistakes
+	switch {
+	case errors.As(err, &mistakes):
+		err = f.Locate(mistakes)
+	case err == nil:
 		err = json.Unmarshal(text, &answer)
 	}
 	return answer, err
@@ -129,13 +162,20 @@ type place struct {
 // the database that serves nothing.
 func (p *place) do(online func(*adminClient) error, offline func(context.Context, *app.App) error) error {
 	options := app.Options{Database: p.Database, KeysFile: p.Keys}
-	if p.Database == "" {
+	switch {
+	case p.Database != "" && p.Keys == "":
+		return &usageError{"--database needs --keys FILE: the key ring that the database was first used with"}
+	case p.Database == "":
 		client, err := p.client()
 		if err != nil {
 			return err
 		}
 		if client != nil {
-			return online(client)
+			err = online(client)
+			if p.Server != "" || p.Config == "" || !errors.Is(err, errNoServer) {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "no server answers at %s: working on its database\n", client.base)
 		}
 		if p.Config == "" {
 			return &usageError{"name a running server (--server, --config) or a database (--database with --keys)"}

@@ -181,7 +181,7 @@ func scopeToken(scope string) bool {
 }
 
 func (e *Endpoint) claims(client Client, scope []string, asked bool) Claims {
-	now, newID := time.Now, rand.Text
+	now, newID := time.Now, rand.Text //nolint:forbidigo // the defaults of the fields
 	if e.Now != nil {
 		now = e.Now
 	}

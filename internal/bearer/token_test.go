@@ -17,8 +17,6 @@ import (
 )
 
 // keyPair makes one key for all tests: it is the slowest thing here.
-//
-//nolint:gochecknoglobals // Made once, never changed.
 var keyPair = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -28,8 +26,6 @@ var keyPair = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // moment is when the tests happen.
-//
-//nolint:gochecknoglobals // Never changed.
 var moment = time.Unix(1_700_000_000, 0).UTC()
 
 // ring is a set of keys.

@@ -19,7 +19,7 @@ type Clock struct {
 }
 
 // New returns a clock that is offset ahead of the system's.
-func New(offset time.Duration) *Clock { return Over(time.Now, offset) }
+func New(offset time.Duration) *Clock { return Over(time.Now, offset) } //nolint:forbidigo // the default
 
 // Over returns a clock that is offset ahead of another.
 func Over(now func() time.Time, offset time.Duration) *Clock {

@@ -223,7 +223,7 @@ func TestServerSpeaksHTTP2AndNoOldTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	own := &tls.Config{MinVersion: tls.VersionTLS10} //nolint:gosec // Server must raise it.
+	own := &tls.Config{MinVersion: tls.VersionTLS10} // Server must raise it
 	server.Config = Server(ServerOptions{
 		Handler: Standard(Options{Log: slog.New(slog.DiscardHandler)})(mux), TLS: own,
 		Log: slog.New(slog.NewTextHandler(&text, nil)),

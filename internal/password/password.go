@@ -55,7 +55,7 @@ func Hash(password string) (string, error) {
 func (h Hasher) Hash(password string) (string, error) {
 	source := h.Rand
 	if source == nil {
-		source = rand.Reader
+		source = rand.Reader //nolint:forbidigo // the default of the field
 	}
 	p := phc{memory: memoryKiB, passes: passes, lanes: lanes, salt: make([]byte, saltBytes)}
 	if _, err := io.ReadFull(source, p.salt); err != nil {
@@ -90,7 +90,7 @@ type phc struct {
 }
 
 func (p phc) compute(password string, size int) []byte {
-	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, uint32(size)) //nolint:gosec // size is at most maxBytes
+	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, uint32(size))
 }
 
 // String returns the only spelling of p that parse takes.

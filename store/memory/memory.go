@@ -46,7 +46,7 @@ type name struct{ kind, name string }
 // New returns an empty engine.
 func New() *Engine {
 	e := &Engine{
-		Now:           time.Now,
+		Now:           time.Now, //nolint:forbidigo // the default of the field
 		turn:          make(chan struct{}, 1),
 		replays:       map[otp.Key]otp.Replay{},
 		handles:       map[otp.Key]otp.Handle{},

@@ -32,7 +32,7 @@ type holes struct{ replays, handles, destinations, counters, contacts []otp.Key 
 type seen struct {
 	replays, handles, counters, contacts int
 	destinations                         map[otp.Key]bool
-	verifications, messages              map[otp.ID]bool
+	verifications                        map[otp.ID]bool
 	wanted                               []otp.ID // verifications that handles and destinations point to
 	homes                                []otp.Key
 }

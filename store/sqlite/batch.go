@@ -149,7 +149,7 @@ func (b *batch) Discard() {
 		return
 	}
 	if err := b.engine.writer.run("ROLLBACK"); err != nil {
-		b.engine.fail(err)
+		_ = b.engine.fail(err) // noted in the engine; a batch that is given up has nobody to tell
 	}
 	// Somebody may have been told something by this time, so Close saves it.
 	b.engine.last = max(b.engine.last, store.Micros(b.records.Now))

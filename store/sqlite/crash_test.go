@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -112,7 +113,7 @@ func crash(t *testing.T, path string, some int) (ids []otp.ID, last time.Time) {
 	for {
 		line, err := lines.ReadString('\n') // a line cut by the kill is not told
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 			break

@@ -33,7 +33,7 @@ func syncFolder(path string) error {
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written through it
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}

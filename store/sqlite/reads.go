@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -163,7 +164,7 @@ func (e *Engine) WriteDocuments(ctx context.Context, read int64, docs []store.Do
 	defer func() { e.turn <- struct{}{} }()
 	if err := e.writer.writeDocuments(read, docs); err != nil {
 		f := e.fail(err)
-		if f.Class != store.Broken && f.Cause == store.ErrStale {
+		if f.Class != store.Broken && errors.Is(f.Cause, store.ErrStale) {
 			return 0, store.ErrStale
 		}
 		return 0, f

@@ -82,7 +82,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 	e := &Engine{path: path, lock: lock, turn: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
-			e.release()
+			_ = e.release() // the first error is the one to tell
 		}
 	}()
 	if e.writer, err = dial(path, writerCache, false); err != nil {

@@ -1,0 +1,75 @@
+# Aldaba. `make help` lists what can be made.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+LINT    := $(TOOLS)/golangci-lint
+LINT_V  := v2.15.0
+ROUNDS  ?= 1000
+CYCLES  ?= 50
+FUZZ    ?= 5s
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+
+##@ People
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: ## Run everything in one process with demo tenants and an inbox.
+	$(GO) run ./cmd/aldaba dev
+
+.PHONY: build
+build: ## Build the static binary ./aldaba.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o aldaba ./cmd/aldaba
+
+##@ Proof
+.PHONY: test
+test: ## Set up what is missing, then run everything (about 15 minutes on 2 cores).
+	./scripts/setup.sh
+	$(MAKE) --no-print-directory check long
+
+.PHONY: check
+check: format lint race size ## Format, lint, race tests on all engines, short fuzzing, size of the binary.
+	$(MAKE) --no-print-directory fuzz
+
+.PHONY: format
+format: ## Fail when a file is not formatted or go.mod is not tidy.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	$(GO) mod tidy -diff
+
+.PHONY: lint
+lint: $(LINT) ## Run the linters of .golangci.yml.
+	$(GO) vet ./...
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_V)
+
+.PHONY: race
+race: ## Run all tests under the race detector, on SQLite and PostgreSQL.
+	ALDABA_REQUIRE_POSTGRES=1 CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 15m ./...
+
+.PHONY: long
+long: ## $(ROUNDS) race rounds and $(CYCLES) kill -9 cycles on each SQL engine, without the race detector.
+	ALDABA_REQUIRE_POSTGRES=1 ALDABA_ROUNDS=$(ROUNDS) ALDABA_CRASH_CYCLES=$(CYCLES) \
+	  $(GO) test -count=1 -timeout 20m -run 'Rounds|Crash' -v ./e2e | grep -E '^(=== RUN|---|\s+(---|[a-z_]+\.go)|ok|FAIL|PASS|panic)' ; test $${PIPESTATUS[0]} -eq 0
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for $(FUZZ).
+	./scripts/fuzz.sh $(FUZZ)
+
+.PHONY: size
+size: ## Fail when the static binary is 45 MB or more.
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o build/aldaba ./cmd/aldaba
+	@bytes=$$(stat -c %s build/aldaba); echo "static binary: $$bytes bytes"; test $$bytes -lt 45000000
+
+.PHONY: transcripts
+transcripts: ## Write the answers into the golden transcripts; review the difference.
+	$(GO) test ./api/... -run 'TestTranscripts' -update
+
+.PHONY: bench
+bench: ## Measure pairs per second against a server that stores nothing (about 2 minutes).
+	$(GO) run ./e2e/bench

@@ -1,0 +1,251 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+func TestRounds(t *testing.T) {
+	t.Parallel()
+	const maybe = "maybe: the answer was lost"
+	for _, c := range []struct {
+		name    string
+		a, b, c []answer
+		asked   string // in order
+		journal string
+	}{
+		{"taken at once is asked once", nil, nil, nil, "a", "sent vendor"},
+		{"rejected goes to the next", []answer{rejects}, nil, nil, "a b", "sent vendor"},
+		{"rejected by all is unsent", []answer{rejects}, []answer{rejects}, []answer{rejects}, "a b c", "unsent rejected"},
+		{"throttled goes to the next at once", []answer{throttles}, nil, nil, "a b", "sent vendor"},
+		{"out of order goes to the next at once", []answer{fails}, []answer{fails}, nil, "a b c", "sent vendor"},
+		{
+			"refused by all goes round again",
+			[]answer{fails, takes}, []answer{throttles}, []answer{fails}, "a b c a", "retry unavailable, sent vendor",
+		},
+		{
+			"who rejected is not asked in the next round",
+			[]answer{rejects}, []answer{fails, takes}, []answer{rejects}, "a b c b", "retry rejected, sent vendor",
+		},
+		{
+			"rejected by the last that was left is unsent",
+			[]answer{rejects}, []answer{fails, rejects}, []answer{rejects}, "a b c b", "retry rejected, unsent rejected",
+		},
+		{"a lost answer goes to the next", []answer{loses}, nil, nil, "a b", "sent vendor"},
+		{"two lost answers are enough", []answer{loses}, []answer{loses}, nil, "a b", "sent " + maybe},
+		{"a lost answer that nobody else took is maybe sent", []answer{loses}, []answer{rejects}, []answer{fails}, "a b c", "sent " + maybe},
+		{"a lost answer after refusals is maybe sent", []answer{fails}, []answer{throttles}, []answer{loses}, "a b c", "sent " + maybe},
+		{"a panic is a lost answer", []answer{panics}, nil, nil, "a b", "sent vendor"},
+		{
+			"an error of no class is a lost answer",
+			[]answer{func(context.Context, delivery.Message) error { return errors.New("what") }}, nil, nil, "a b", "sent vendor",
+		},
+		{"no answer within 10 s is a lost answer", []answer{hangs}, nil, nil, "a b", "sent vendor"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				h := newHouse("a", "b", "c")
+				s := h.serve(t, 1, carriers{"a": c.a, "b": c.b, "c": c.c})
+				id := s.send(t, 1)
+				pass(30 * time.Second)
+				if got := h.line.names(); got != c.asked {
+					t.Errorf("asked %q, want %q", got, c.asked)
+				}
+				if got := bare(h.tries(t, id)); got != c.journal {
+					t.Errorf("journal %q, want %q", got, c.journal)
+				}
+				if n := h.outbox(t); n != 0 {
+					t.Errorf("%d messages in the outbox", n)
+				}
+				calls := h.line.all()
+				for _, m := range calls {
+					if m.message != calls[0].message {
+						t.Errorf("another copy: %+v, first %+v", m.message, calls[0].message)
+					}
+				}
+			})
+		})
+	}
+}
+
+// bare leaves a journal without the names of providers and vendors' ids.
+func bare(journal string) string {
+	var lines []string
+	for line := range strings.SplitSeq(journal, ", ") {
+		words := strings.Fields(line)
+		if len(words) > 1 && len(words[1]) == 1 {
+			words = append(words[:1], words[2:]...)
+		}
+		if len(words) > 1 && strings.HasPrefix(words[1], "vendor-") {
+			words[1] = "vendor"
+		}
+		lines = append(lines, strings.Join(words, " "))
+	}
+	return strings.Join(lines, ", ")
+}
+
+func TestLostAnswerComesAfterTenSeconds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a", "b")
+		h.serve(t, 1, carriers{"a": {hangs}, "b": nil}).send(t, 1)
+		rest()
+		h.clock.Advance(time.Minute) // the calls' time-out goes by the real clock
+		pass(time.Minute)
+		calls := h.line.all()
+		if len(calls) != 2 || calls[1].at.Sub(calls[0].at) != 10*time.Second {
+			t.Errorf("calls %+v", calls)
+		}
+	})
+}
+
+func TestRetriesAreSpreadAndEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a")
+		s := h.serve(t, 1, carriers{"a": {fails}})
+		const messages = 50
+		var id otp.ID
+		for n := range messages {
+			id = s.send(t, n)
+		}
+		pass(5 * time.Minute)
+		last := map[string]call{}
+		tries := map[string]int{}
+		waits := map[time.Duration]bool{}
+		for _, c := range h.line.all() {
+			if before, ok := last[c.message.ID]; ok {
+				wait := c.at.Sub(before.at)
+				waits[wait] = true
+				if wait < 500*time.Millisecond || wait > 8*time.Second {
+					t.Errorf("a retry after %s", wait)
+				}
+			}
+			last[c.message.ID] = c
+			tries[c.message.ID]++
+		}
+		for m, n := range tries {
+			if n != 8 {
+				t.Errorf("message %s was tried %d times", m, n)
+			}
+		}
+		if len(tries) != messages || len(waits) < messages {
+			t.Errorf("%d messages with %d different waits", len(tries), len(waits))
+		}
+		want := strings.Repeat("retry unavailable, ", 7) + "unsent unavailable"
+		if got := bare(h.tries(t, id)); got != want || h.outbox(t) != 0 {
+			t.Errorf("journal %q", got)
+		}
+	})
+}
+
+func TestNoRetryShortlyBeforeTheCodeExpires(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a")
+		s := h.serve(t, 1, carriers{"a": {hold(fails), takes}})
+		id := s.send(t, 1)
+		rest()
+		h.clock.Advance(269*time.Second + 600*time.Millisecond) // of 300
+		pass(10 * time.Second)
+		if got := bare(h.tries(t, id)); got != "unsent unavailable" || h.line.names() != "a" {
+			t.Errorf("asked %q, journal %q", h.line.names(), got)
+		}
+	})
+}
+
+// hold answers after a second.
+func hold(next answer) answer {
+	return func(ctx context.Context, m delivery.Message) error {
+		if err := after(time.Second)(ctx, m); err != nil {
+			return err
+		}
+		return next(ctx, m)
+	}
+}
+
+func TestFirstTryIsMadeWhileTheCodeLives(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a")
+		s := h.unstarted(t, 1, carriers{"a": nil})
+		late, gone := s.send(t, 1), otp.ID{}
+		h.clock.Advance(time.Second)
+		gone, late = late, s.send(t, 2)
+		h.clock.Advance(299*time.Second + 500*time.Millisecond) // one has expired, one lives half a second
+		s.courier.Start(s.Service)
+		rest()
+		if got := bare(h.tries(t, late)); got != "sent vendor" {
+			t.Errorf("the living one: %q", got)
+		}
+		if got := bare(h.tries(t, gone)); got != "unsent the code has expired" {
+			t.Errorf("the expired one: %q", got)
+		}
+		if n := len(h.line.all()); n != 1 {
+			t.Errorf("%d messages left the house", n)
+		}
+	})
+}
+
+func TestNothingIsSentOnceItIsOver(t *testing.T) {
+	t.Parallel()
+	caller := otp.Caller{Tenant: "acme", Identity: "key 1"}
+	for name, end := range map[string]func(*testing.T, *server, otp.ID){
+		"canceled": func(t *testing.T, s *server, id otp.ID) {
+			if _, err := s.Cancel(t.Context(), otp.CancelRequest{Caller: caller, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: id}}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"approved": func(t *testing.T, s *server, id otp.ID) {
+			code := s.line.all()[0].message.Code
+			_, outcome, err := s.Check(t.Context(), otp.CheckRequest{Caller: caller, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: id}, Code: code})
+			if err != nil || outcome != otp.OutcomeApproved {
+				t.Fatal(outcome, err)
+			}
+		},
+		"expired": func(_ *testing.T, s *server, _ otp.ID) { s.clock.Advance(5 * time.Minute) },
+	} {
+		for when, first := range map[string]answer{"before the retry": fails, "while a carrier hesitates": hangs} {
+			t.Run(fmt.Sprint(name, " ", when), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					h := newHouse("a", "b")
+					s := h.serve(t, 1, carriers{"a": {first}, "b": {fails}})
+					id := s.send(t, 1)
+					rest()
+					before := len(h.line.all())
+					end(t, s, id)
+					pass(time.Minute)
+					if got := len(h.line.all()); got != before || h.outbox(t) != 0 {
+						t.Errorf("%d more tries, %d in the outbox", got-before, h.outbox(t))
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestLogHoldsNoCodeAndNoAddress(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a", "b", "c")
+		chatters := func(ctx context.Context, m delivery.Message) error {
+			to := strings.TrimPrefix(m.To, "+")
+			return fmt.Errorf(`post "https://sms.example/send?to=%%2B%s&text=%s": to %s, code %s, body %s`, to, m.Code, m.To, m.Code, m.Body)
+		}
+		s := h.serve(t, 1, carriers{"a": {rejects}, "b": {chatters}, "c": {chatters}})
+		s.send(t, 1)
+		rest()
+		m := h.line.all()[0].message
+		text := h.log.String()
+		if strings.Count(text, "a provider did not take a message") != 3 || !strings.Contains(text, "https://sms.example/send") {
+			t.Errorf("the log says too little: %s", text)
+		}
+		for _, secret := range []string{m.Code, m.Body, m.To, m.To[1:]} {
+			if strings.Contains(text, secret) {
+				t.Errorf("the log holds %q: %s", secret, text)
+			}
+		}
+	})
+}
