@@ -13,7 +13,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"syscall"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app"
