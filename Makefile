@@ -73,3 +73,7 @@ transcripts: ## Write the answers into the golden transcripts; review the differ
 .PHONY: bench
 bench: ## Measure pairs per second against a server that stores nothing (about 2 minutes).
 	$(GO) run ./e2e/bench
+
+.PHONY: bench-document
+bench-document: ## The same, with a million live verifications, into docs/performance.md; on a quiet machine.
+	$(GO) run ./e2e/bench -live 1000000 -document docs/performance.md

@@ -29,15 +29,20 @@ func TestTranscriptsOverHTTP(t *testing.T) {
 		t.Fatalf("no transcripts: %v", err)
 	}
 	onEach(t, func(t *testing.T, e engine) {
-		var exchanges, skipped int
+		var exchanges, skipped, again int
+		servers := map[string]*server{} // one for each dialect
 		for _, file := range files {
 			archive, err := txtar.ParseFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			name := filepath.Base(filepath.Dir(filepath.Dir(file))) + "/" + strings.TrimSuffix(filepath.Base(file), ".txtar")
-			t.Run(name, func(t *testing.T) {
-				played := replay(t, e, archive)
+			dialect := filepath.Base(filepath.Dir(filepath.Dir(file)))
+			if servers[dialect] == nil {
+				servers[dialect] = start(t, e, "testdata/reader.yaml")
+			}
+			t.Run(dialect+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				played, more := replay(t, e, servers[dialect], archive)
+				again += more
 				exchanges += played.Exchanges
 				skipped += len(played.Skipped)
 				for _, fault := range played.Faults {
@@ -48,21 +53,32 @@ func TestTranscriptsOverHTTP(t *testing.T) {
 				}
 			})
 		}
-		t.Logf("%d exchanges of %d transcripts, %d skipped", exchanges, len(files), skipped)
+		t.Logf("%d exchanges of %d transcripts, %d skipped; %d plays had to be repeated", exchanges, len(files), skipped, again)
 	})
 }
 
-// replay plays a transcript on a server of its own.
-func replay(t *testing.T, e engine, archive *txtar.Archive) apitest.Played {
+// replay plays a transcript on the dialect's server, whose limits and inbox are
+// emptied first. What an earlier transcript left may still be in its way (a
+// contact, an idempotency key), and a busy machine may have been too slow for
+// its seconds; then it is played again on a server of its own.
+func replay(t *testing.T, e engine, s *server, archive *txtar.Archive) (played apitest.Played, again int) {
 	t.Helper()
-	for try := 1; ; try++ {
-		s := &stage{server: start(t, e, "testdata/reader.yaml"), t: t, began: time.Now()}
-		played := apitest.Play(t, archive, s)
-		took := time.Since(s.began)
-		s.stop()
-		if len(played.Faults) == 0 || took < patience || try == replays {
-			return played
+	for try := 0; ; try++ {
+		if try > 0 {
+			s = start(t, e, "testdata/reader.yaml")
 		}
+		s.forgive()
+		s.must(http.MethodDelete, "/dev/inbox", "")
+		began := time.Now()
+		played = apitest.Play(t, archive, &stage{server: s, t: t, began: s.now()})
+		slow := time.Since(began) >= patience
+		if try > 0 {
+			s.stop()
+		}
+		if len(played.Faults) == 0 || try > 0 && !slow || try == replays {
+			return played, try
+		}
+		t.Logf("it is played again: %d faults, slow %t", len(played.Faults), slow)
 	}
 }
 

@@ -62,8 +62,6 @@ func (w *world) fill(name string) (l livings, err error) {
 	if err := w.prepare(s); err != nil {
 		return l, err
 	}
-	const mb = 1 << 20
-	pid := func() int { return s.command.Process.Pid }
 	_, took, err := drive(s, w.connections[len(w.connections)-1], func(x *client) error {
 		if s.numbers.Load() >= int64(w.live) {
 			return io.EOF
@@ -77,36 +75,44 @@ func (w *world) fill(name string) (l livings, err error) {
 		return l, err
 	}
 	n := float64(s.numbers.Load())
-	after := memory(pid())
+	after := memory(s.command.Process.Pid)
 	l = livings{
 		Server: name, Live: int(n), PerSecond: n / took.Seconds(), Empty: ms(s.startTime),
 		Start: float64(s.startMemory) / mb, After: float64(after) / mb, Each: float64(after-s.startMemory) / n,
 	}
+	err = w.again(s, &l)
+	return l, err
+}
+
+// again starts the server anew, after an orderly end and after none.
+func (w *world) again(s *server, l *livings) error {
 	for _, end := range []struct {
 		signal syscall.Signal
 		ready  *float64
 	}{{syscall.SIGTERM, &l.Ready}, {syscall.SIGKILL, &l.Killed}} {
 		if err := s.stop(end.signal); err != nil {
-			return l, err
+			return err
 		}
 		ready, err := w.start(s)
 		if err != nil {
-			return l, err
+			return err
 		}
-		*end.ready, l.Restarted = ms(ready), float64(memory(pid()))/mb
+		*end.ready, l.Restarted = ms(ready), float64(memory(s.command.Process.Pid))/mb
 	}
-	return l, nil
+	return nil
 }
+
+const mb = 1 << 20
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // printLive prints one line a server.
 func (w *world) printLive() {
-	fmt.Printf("\nlive verifications, started at %d connections and not checked\n", w.connections[len(w.connections)-1])
-	fmt.Printf("%-18s %9s %9s %12s %12s %10s %14s %12s %14s %14s\n", "server", "live", "starts/s", "RSS start MB", "RSS live MB", "bytes each",
+	fmt.Fprintf(w.out, "\nlive verifications, started at %d connections and not checked\n", w.connections[len(w.connections)-1])
+	fmt.Fprintf(w.out, "%-18s %9s %9s %12s %12s %10s %14s %12s %14s %14s\n", "server", "live", "starts/s", "RSS start MB", "RSS live MB", "bytes each",
 		"RSS again MB", "ready empty", "ready live ms", "after kill -9")
 	for _, l := range w.alive {
-		fmt.Printf("%-18s %9d %9.0f %12.0f %12.0f %10.0f %14.0f %12.0f %14.0f %14.0f\n",
+		fmt.Fprintf(w.out, "%-18s %9d %9.0f %12.0f %12.0f %10.0f %14.0f %12.0f %14.0f %14.0f\n",
 			l.Server, l.Live, l.PerSecond, l.Start, l.After, l.Each, l.Restarted, l.Empty, l.Ready, l.Killed)
 	}
 }

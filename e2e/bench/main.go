@@ -45,6 +45,7 @@ type options struct {
 	logLevel    string
 	writers     int
 	json        string
+	document    string
 	profile     string
 	builds      map[string]string
 }
@@ -88,6 +89,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.logLevel, "log", "info", "log level of the servers; the lines go to a file")
 	f.IntVar(&o.writers, "writers", 0, "writers on PostgreSQL; 0 is the server's default")
 	f.StringVar(&o.json, "json", "", "also write all figures to this file")
+	f.StringVar(&o.document, "document", "", "also put the figures into this document, between its marks")
 	f.StringVar(&o.profile, "profile", "", "run the servers inside of this program and write their CPU and heap profiles to this folder")
 	o.builds = map[string]string{}
 	f.Func("build", "NAME=FILE: another aldaba, measured as engine@NAME beside the fresh build", func(text string) error {
@@ -124,7 +126,7 @@ func run(o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	fmt.Println(w.machine)
+	fmt.Fprintln(w.out, w.machine)
 	if err := w.startAll(); err != nil {
 		return err
 	}
@@ -141,10 +143,13 @@ func run(o options) (err error) {
 	if err := w.stopAll(); err != nil {
 		return err
 	}
-	if o.json == "" {
-		return nil
+	if o.json != "" {
+		err = w.writeJSON(o.json)
 	}
-	return w.writeJSON(o.json)
+	if o.document != "" {
+		err = errors.Join(err, w.writeDocument(o.document))
+	}
+	return err
 }
 
 // tempDir is below the system's folder and lets PostgreSQL, which runs as

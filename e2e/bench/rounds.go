@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -127,8 +128,8 @@ func (w *world) median(server string, connections int, figure func(round) float6
 // printRounds prints one line a server and number of connections.
 func (w *world) printRounds() {
 	for _, c := range w.connections {
-		fmt.Printf("\n%d connections, medians of %d rounds of %g s; a pair is a start and a right check\n", c, w.rounds, w.seconds)
-		fmt.Printf("%-18s %8s %6s %7s %7s %8s %8s %8s %7s %7s %7s %9s\n", "server", "pairs/s", "ratio", "p50 ms", "p99 ms",
+		fmt.Fprintf(w.out, "\n%d connections, medians of %d rounds of %g s; a pair is a start and a right check\n", c, w.rounds, w.seconds)
+		fmt.Fprintf(w.out, "%-18s %8s %6s %7s %7s %8s %8s %8s %7s %7s %7s %9s\n", "server", "pairs/s", "ratio", "p50 ms", "p99 ms",
 			"CPU us", "db us", "gen us", "batch", "others", "RSS MB", "outbox")
 		floor := w.median(floorServer, c, func(r round) float64 { return r.PerSecond })
 		for _, s := range w.servers {
@@ -137,15 +138,15 @@ func (w *world) printRounds() {
 			if floor > 0 {
 				ratio = fmt.Sprintf("%.2f", m(func(r round) float64 { return r.PerSecond })/floor)
 			}
-			fmt.Printf("%-18s %8.0f %6s %7.1f %7.1f %8.1f %8.1f %8.1f %7.1f %7.2f %7.0f %9s\n", s.name,
+			fmt.Fprintf(w.out, "%-18s %8.0f %6s %7.1f %7.1f %8.1f %8.1f %8.1f %7.1f %7.2f %7.0f %9s\n", s.name,
 				m(func(r round) float64 { return r.PerSecond }), ratio, m(func(r round) float64 { return r.P50 }), m(func(r round) float64 { return r.P99 }),
 				m(func(r round) float64 { return r.CPU }), m(func(r round) float64 { return r.Database }), m(func(r round) float64 { return r.Generator }),
 				m(func(r round) float64 { return r.Batch }), m(func(r round) float64 { return r.Others }), m(func(r round) float64 { return r.Memory }),
 				fmt.Sprintf("%.0f/%.0fms", m(func(r round) float64 { return float64(r.Left) }), m(func(r round) float64 { return r.Drain })))
 		}
 	}
-	fmt.Println("\nCPU: microseconds of the server's process a pair, db of PostgreSQL's, gen of the generator's; others: cores that the rest of the machine took;")
-	fmt.Println("batch: steps (start, check, message completion) a commit, and so an fsync; outbox: messages left at the last answer, and the time until none was.")
+	fmt.Fprintln(w.out, "\nCPU: microseconds of the server's process a pair, db of PostgreSQL's, gen of the generator's; others: cores that the rest of the machine took;")
+	fmt.Fprintln(w.out, "batch: steps (start, check, message completion) a commit, and so an fsync; outbox: messages left at the last answer, and the time until none was.")
 }
 
 // writeJSON writes every round, not only the medians.
@@ -155,4 +156,25 @@ func (w *world) writeJSON(file string) error {
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
+
+// The marks between which a document holds the figures of the last run.
+const (
+	figuresBegin = "<!-- figures of `make bench-document` -->\n"
+	figuresEnd   = "<!-- end of the figures -->\n"
+)
+
+// writeDocument replaces the figures of a document.
+func (w *world) writeDocument(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, ok1 := strings.Cut(string(data), figuresBegin)
+	_, after, ok2 := strings.Cut(rest, figuresEnd)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s lacks the marks of the figures", file)
+	}
+	text := before + figuresBegin + "```\n" + time.Now().UTC().Format(time.DateOnly) + "\n" + w.printed.String() + "```\n" + figuresEnd + after
+	return os.WriteFile(file, []byte(text), 0o644)
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +23,8 @@ type world struct {
 	self    string // this program
 	dir     string
 	machine string
+	out     io.Writer    // of the figures
+	printed bytes.Buffer // what was written there
 	cluster *pgcluster.Cluster
 	backend *backend
 	servers []*server
@@ -31,6 +35,7 @@ type world struct {
 // newWorld builds the program and starts PostgreSQL if it is asked for.
 func newWorld(o options) (w *world, err error) {
 	w = &world{options: o}
+	w.out = io.MultiWriter(os.Stdout, &w.printed)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())

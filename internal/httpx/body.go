@@ -18,6 +18,9 @@ var (
 	ErrUnsupportedEncoding = errors.New("the body has a content encoding")
 )
 
+// smallBody is up to where room is made for a body before any of it is there.
+const smallBody = 4 << 10
+
 // ReadBody returns the whole body of up to limit bytes. It refuses by the
 // headers alone when they are enough, and never reads more than the limit. Its
 // errors are ErrTooLarge, ErrUnreadable and ErrUnsupportedEncoding.
@@ -35,6 +38,15 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
+	}
+	if n := r.ContentLength; n > 0 && n <= smallBody {
+		// Its length is told, so it fits at the first try; the server itself
+		// sees to it that no more arrives.
+		body := make([]byte, n)
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		}
+		return body, nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
