@@ -105,7 +105,7 @@ func NewWriter(engine Engine, opts Options) *Writer {
 		opts.Queue = DefaultQueue
 	}
 	if opts.Now == nil {
-		opts.Now = time.Now
+		opts.Now = time.Now //nolint:forbidigo // the default of the field
 	}
 	if opts.Offset == nil {
 		opts.Offset = func() time.Duration { return 0 }
