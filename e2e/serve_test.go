@@ -46,8 +46,10 @@ func TestServeRefusesToStartWithoutItsKeyRing(t *testing.T) {
 func TestServeHasNoDeveloperCalls(t *testing.T) {
 	t.Parallel()
 	p := newSite(t, "").serve(t)
-	for _, call := range []string{"GET /dev/inbox", "DELETE /dev/inbox", "POST /dev/clock", "GET /dev/clock", "DELETE /dev/limits", "PUT /dev/simulator",
-		"GET /admin/export", "POST /admin/apply", "GET /dev/", "GET /dev/../dev/inbox"} {
+	for _, call := range []string{
+		"GET /dev/inbox", "DELETE /dev/inbox", "POST /dev/clock", "GET /dev/clock", "DELETE /dev/limits", "PUT /dev/simulator",
+		"GET /admin/export", "POST /admin/apply", "GET /dev/", "GET /dev/../dev/inbox",
+	} {
 		method, path, _ := strings.Cut(call, " ")
 		if r := p.send(method, path, ""); r.status != http.StatusNotFound || r.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s is answered %d %s", call, r.status, r.body)
@@ -123,7 +125,7 @@ func TestServeSpeaksTLS(t *testing.T) {
 	if r := p.begin(serveKey, fresh()); r.status != 201 {
 		t.Errorf("over TLS a start is answered %d %s", r.status, r.body)
 	}
-	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11} //nolint:gosec // It must be refused.
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11} // it must be refused
 	transport.CloseIdleConnections()
 	if r := p.begin(serveKey, fresh()); r.status != 0 {
 		t.Errorf("over TLS 1.1 a start is answered %d %s", r.status, r.body)

@@ -33,7 +33,8 @@ func newSite(t *testing.T, database string, more ...string) site {
 	}
 	s.config = s.write(t, "aldaba.yaml", strings.Join(append([]string{
 		"listen: 127.0.0.1:0", "admin: {listen: 127.0.0.1:0, token_file: admin.token}", "database: " + database, "keys: keys.json",
-		"drain: {delay: 300ms, timeout: 10s}"}, more...), "\n"))
+		"drain: {delay: 300ms, timeout: 10s}",
+	}, more...), "\n"))
 	s.write(t, "admin.token", adminToken+"\n")
 	s.write(t, "tenants.yaml", serveTenants)
 	return s
