@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/api"
@@ -111,16 +112,27 @@ func refuseToken(endpoint http.HandlerFunc) httpx.Refuse {
 	}
 }
 
+// danaScope is what the same clients ask for DANAConnect's API; it allows
+// nothing here.
+const danaScope = "conversation:access2api"
+
 // caller returns who asks, if its token allows the scope. A client whose
-// configuration lists no scopes needs none (ruling R13); for any other both
-// its configuration of today and the token must have it.
+// configuration lists no scopes needs none (ruling R13). One that lists scopes
+// by this server's names needs the operation's own; one that lists names of
+// its own, such as those of the vendor's identity server, needs one of them.
+// Both the configuration of today and the token must have it.
 func (d *dialect) caller(r *http.Request, scope string) (otp.Caller, error) {
 	caller, claims, err := d.host.TokenCaller(r)
-	if err != nil {
+	if err != nil || len(caller.Scopes) == 0 {
 		return caller, err
 	}
-	if len(caller.Scopes) > 0 && (!caller.May(scope) || !claims.Has(scope)) {
-		return caller, &otp.Error{Kind: otp.Forbidden, Message: "the token lacks the scope " + scope}
+	ours := []string{otp.ScopeSend, otp.ScopeCheck, otp.ScopeRead}
+	named := slices.ContainsFunc(caller.Scopes, func(s string) bool { return slices.Contains(ours, s) })
+	allowed := slices.ContainsFunc(caller.Scopes, func(s string) bool {
+		return claims.Has(s) && (s == scope || !named && s != danaScope)
+	})
+	if !allowed {
+		return caller, &otp.Error{Kind: otp.Forbidden, Message: "the token lacks the scope of this operation"}
 	}
 	return caller, nil
 }

@@ -197,6 +197,8 @@ func TestScopes(t *testing.T) {
 		{"a narrower token", []string{"send", "check"}, []string{"check"}, forbidden, unknown, unknown},
 		{"send alone", []string{"send"}, []string{"send"}, "200", forbidden, forbidden},
 		{"another dialect's alone", []string{"conversation:access2api"}, []string{"conversation:access2api"}, forbidden, forbidden, forbidden},
+		{"the vendor's own names", []string{"dfs.otp", "conversation:access2api"}, []string{"dfs.otp"}, "200", unknown, unknown},
+		{"the vendor's own names, another asked for", []string{"dfs.otp", "conversation:access2api"}, []string{"conversation:access2api"}, forbidden, forbidden, forbidden},
 		{"a token from before the scopes were configured", []string{"send", "check"}, nil, forbidden, forbidden, forbidden},
 		{"a scope taken back since", []string{"check"}, []string{"send", "check"}, forbidden, unknown, unknown},
 	}
