@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -60,7 +61,13 @@ func openSQLite(ctx context.Context, path string) (opened, error) {
 	return opened{e, store.Options{Floor: e.Floor()}}, nil
 }
 
+// defaultWriters is how many transactions a server has under way on
+// PostgreSQL: while one waits for its fsync, the other loads (measured in
+// docs/performance.md).
+const defaultWriters = 2
+
 func openPostgres(ctx context.Context, url string, writers int) (opened, error) {
+	writers = cmp.Or(writers, defaultWriters)
 	e, err := postgres.Open(ctx, url, postgres.Options{Writers: writers})
 	if err != nil {
 		return opened{}, err
