@@ -126,7 +126,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.Service = otp.New(otp.Options{
 		Store: a.Store, Ring: a.keys.ring, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
-		Now: a.Clock.Now, Server: a.self, Inbox: name, ShortKeys: a.o.Dev, Log: a.log,
+		Now: a.Clock.Now, Server: a.self, Inbox: name,
 	})
 	a.sweeper = a.Service.NewSweeper()
 	a.dialects = dialects(api.NewHost(a.Service))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,9 +70,6 @@ type Options struct {
 	Server ID
 	// Inbox names the provider of tenants without routes; "" refuses them.
 	Inbox string
-	// ShortKeys admits API keys of less than 128 bits, for `aldaba dev`.
-	ShortKeys bool
-	Log       *slog.Logger
 }
 
 // Service is the core: all its methods may be called at once.
@@ -93,9 +89,6 @@ func New(o Options) *Service {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader //nolint:forbidigo // the default of the field
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now)}
 	s.numbers.next = make(map[string]numberBlock)

@@ -20,34 +20,6 @@ func TestAnAtMakesItMail(t *testing.T) {
 	}
 }
 
-func TestMaskNeverShowsTheWholeAddress(t *testing.T) {
-	t.Parallel()
-	tests := map[string]string{
-		"+18091234567":        "+180*****567",
-		"+1234567":            "+1*****7",
-		"+12345678":           "+12*****8",
-		"+123456789012345":    "+123*********345",
-		"ana@example.com":     "a**@example.com",
-		"a@example.com":       "*@example.com",
-		"":                    "***",
-		"8091234567":          "***",
-		"ana":                 "***",
-		"ana@localhost":       "***",
-		"@example.com":        "***",
-		"ana@exam\nple.com":   "***",
-		"ana@b@example.com":   "***",
-		"a\x1b[31m@evil.test": "***",
-	}
-	for a, want := range tests {
-		t.Run(a, func(t *testing.T) {
-			t.Parallel()
-			if got := Mask(a); got != want {
-				t.Errorf("Mask(%q) = %q, want %q", a, got, want)
-			}
-		})
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"+18091234567", "+49 (0) 171 2345678", "0011 49 171 2345678", "tel:+1-809-123-4567;ext=1", "011 15 2345 6789",
@@ -71,9 +43,6 @@ func FuzzParse(f *testing.F) {
 		}
 		if i := strings.IndexFunc(got.Send+got.Count, func(r rune) bool { return r <= ' ' || r > '~' }); i >= 0 {
 			t.Fatalf("Parse(%q, %q) = %+v holds more than printable ASCII", text, home, got)
-		}
-		if m := Mask(got.Send); m == got.Send || !strings.Contains(m, "*") {
-			t.Fatalf("Mask(%q) = %q", got.Send, m)
 		}
 		if c := Country(got.Send); c != "" && len(c) != 2 {
 			t.Fatalf("Country(%q) = %q", got.Send, c)

@@ -73,7 +73,7 @@ func standard(t *testing.T, handler http.HandlerFunc, r *http.Request) (*httptes
 		Now:    func() time.Time { clock = clock.Add(time.Second); return clock },
 		NewID:  func() string { return "made" },
 		Refuse: mux.Refuse,
-	})(Fold(mux))
+	})(mux)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	var lines []map[string]any

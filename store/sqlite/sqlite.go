@@ -38,7 +38,7 @@ var (
 // The sizes that the measurements suggested.
 const (
 	writerCache    = 8 << 10 // KiB of pages that the writer keeps
-	readerCache    = 2 << 10  // KiB of pages that each reader keeps
+	readerCache    = 2 << 10 // KiB of pages that each reader keeps
 	defaultReaders = 4
 	// maxRecord bounds one value, far above anything the core makes; what is
 	// larger fails as data before it fills the disk.

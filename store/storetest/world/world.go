@@ -51,7 +51,7 @@ func New(tb testing.TB, o Options) *World {
 	}
 	w.Service = otp.New(otp.Options{
 		Store: w.Store, Ring: ring, Courier: w.Courier, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{}, Languages: otptest.Languages{},
-		Now: w.Clock.Now, Server: otp.FirstID(otptest.Start), Inbox: inbox, ShortKeys: true,
+		Now: w.Clock.Now, Server: otp.FirstID(otptest.Start), Inbox: inbox,
 	})
 	w.Courier.service = w.Service
 	tb.Cleanup(func() {
