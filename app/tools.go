@@ -31,14 +31,16 @@ func CheckServer(s config.Server) error {
 	return err
 }
 
-// CheckTenants plans a tenants file over an empty store.
-func CheckTenants(f *config.File) (*config.Plan, error) {
+// CheckTenants names all mistakes of a tenants file, read and planned over an
+// empty store.
+func CheckTenants(file string, data []byte) (*config.Plan, error) {
 	ring, err := otp.NewRing(time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	a := &App{Service: otp.New(otp.Options{Ring: ring})}
-	return f.Plan(config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}, config.Tools{
+	nothing := config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
+	return config.Check(file, data, config.Environment{}, nothing, config.Tools{
 		Ring: ring, Passwords: Passwords{}, Addresses: Addresses{},
 		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err }, Dialects: a.dialectNames(),
 	})

@@ -153,6 +153,18 @@ func (f *File) holders(visit func(m *yaml.Node, path string)) {
 // the tenants file. The error is [Mistakes].
 func (f *File) Resolve(env Environment) error {
 	r := newReader(f.name)
+	f.resolve(r, env, "")
+	if err := r.mistakes.err(); err != nil {
+		return err
+	}
+	again := newReader(f.name)
+	f.read = again.contents(f.root)
+	return again.mistakes.err()
+}
+
+// resolve puts secrets in place of their files and variables. One that cannot
+// be had is a mistake; standIn takes its place unless it is empty.
+func (f *File) resolve(r *reader, env Environment, standIn string) {
 	f.holders(func(m *yaml.Node, path string) {
 		for i := 0; i+1 < len(m.Content); i += 2 {
 			key, value := m.Content[i], m.Content[i+1]
@@ -163,18 +175,14 @@ func (f *File) Resolve(env Environment) error {
 			text, fault := secret{key.Value, value.Value}.resolve(f.name, env)
 			if fault != "" {
 				r.fail(key.Line, path+"."+key.Value, "%s", fault)
-				continue
+				if text = standIn; text == "" {
+					continue
+				}
 			}
 			key.Value = name
 			m.Content[i+1] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle, Line: value.Line}
 		}
 	})
-	if err := r.mistakes.err(); err != nil {
-		return err
-	}
-	again := newReader(f.name)
-	f.read = again.contents(f.root)
-	return again.mistakes.err()
 }
 
 // Encode returns the file as YAML again, for a running server's admin API.

@@ -101,6 +101,7 @@ type checkConfigCmd struct {
 func (checkConfigCmd) Help() string {
 	return `Each mistake has a line: FILE:LINE: PATH: what is wrong. The status is 1 when
 there are any. Secrets are read from their files and variables, as apply does.
+No server is asked, so a provider that a route names must stand in the same file.
 
   aldaba check-config --config aldaba.yaml -f tenants.yaml`
 }
@@ -138,11 +139,11 @@ func (c *checkConfigCmd) server() error {
 }
 
 func (c *checkConfigCmd) tenants(path string) error {
-	f, err := readTenants(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	plan, err := app.CheckTenants(f)
+	plan, err := app.CheckTenants(path, data)
 	if err != nil {
 		return err
 	}

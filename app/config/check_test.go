@@ -1,0 +1,58 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/otp/otptest"
+)
+
+func TestAllMistakesOfReadingSecretsAndPlanningAreNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	const text = `tenants:
+  - name: acme
+    lenght: 3
+    routes: [{channel: sms, providers: [nobody]}]
+    profiles: [{name: login, length: 99}, {name: other, length: abc}]
+    contacts: [{id: 1, sms: "abc"}]
+    credentials:
+      - {type: api_key, key: short}
+      - {type: modica, application: x, password_env: NOT_THERE}
+`
+	want := []string{
+		`f:3: tenants[0]: unknown key "lenght"`,
+		`f:4: tenants[0].routes[0].providers[0]: there is no provider "nobody"`,
+		`f:5: tenants[0].profiles[0].length: must be 3 to 12`,
+		`f:5: tenants[0].profiles[1].length: must be a whole number`,
+		`f:6: tenants[0].contacts[0].sms: is no telephone number`,
+		`f:8: tenants[0].credentials[0].key: is shorter than 128 bits`,
+		`f:9: tenants[0].credentials[1].password_env: the environment variable "NOT_THERE" is not set`,
+	}
+	env := Environment{Getenv: func(string) (string, bool) { return "", false }}
+	empty := Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
+	_, err := Check("f", []byte(text), env, empty, Tools{Ring: otptest.Ring(t), Passwords: otptest.Passwords{}, Addresses: otptest.Addresses{}})
+	var got Mistakes
+	if !errors.As(err, &got) || len(got) != len(want) {
+		t.Fatalf("got %d mistakes:\n%v", len(got), err)
+	}
+	for _, line := range want {
+		if !strings.Contains(err.Error(), line) {
+			t.Errorf("%q is missing in:\n%v", line, err)
+		}
+	}
+	if strings.Contains(err.Error(), standIn) || strings.Contains(err.Error(), "short\"") {
+		t.Errorf("a secret is told:\n%v", err)
+	}
+}
+
+func TestAFileWithoutMistakesIsPlanned(t *testing.T) {
+	t.Parallel()
+	empty := Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
+	plan, err := Check("f", []byte("tenants: [{name: acme, profiles: [{name: login, length: 3, policy: compatible}]}]"), Environment{}, empty,
+		Tools{Ring: otptest.Ring(t), Passwords: otptest.Passwords{}, Addresses: otptest.Addresses{}})
+	if err != nil || len(plan.Warnings) == 0 {
+		t.Errorf("warnings %v, error %v", plan, err)
+	}
+}
