@@ -52,7 +52,7 @@ var roots = []string{"api", "app", "cmd", "delivery", "docs", "e2e", "internal",
 var galleries = []gallery{
 	{"api", "apitest.Run(", "func dialects("},
 	{"store", "storetest.Run(", "func openEngine("},
-	{"delivery", "deliverytest.Run(", "func (a *App) openProvider("},
+	{"delivery", "deliverytest.Run(", "func (a *App) providerTypes("},
 }
 
 // gallery is one of the three: each member passes its suite and is named in

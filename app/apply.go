@@ -60,7 +60,7 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	}
 	plan, err := f.Plan(now, config.Tools{
 		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, ShortKeys: a.o.Dev,
-		Providers: func(p otp.Provider) error { _, err := a.openProvider(p); return err }, Dialects: a.dialectNames(),
+		Providers: a.checkProvider, Dialects: a.dialectNames(),
 	})
 	if err != nil || dry || len(plan.Diff) == 0 {
 		return plan, err

@@ -86,7 +86,7 @@ func TestUnknownProviderTypeIsRefused(t *testing.T) {
 	a := open(t, Options{})
 	for text, want := range map[string]string{
 		"providers: [{name: b, type: pigeon}]":             `there is no provider type "pigeon"; this version has: inbox`,
-		"providers: [{name: b, type: inbox, colour: red}]": `no setting "colour"`,
+		"providers: [{name: b, type: inbox, colour: red}]": `providers[0].colour: is no setting here`,
 	} {
 		f, err := config.ParseTenants("tenants.yaml", []byte(text))
 		if err == nil {

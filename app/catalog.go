@@ -3,7 +3,9 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/aldaba-otp/aldaba/api"
@@ -14,6 +16,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/unityvox"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/memory"
@@ -75,20 +78,48 @@ func openPostgres(ctx context.Context, url string, writers int) (opened, error) 
 	return opened{e, store.Options{Writers: writers}}, nil
 }
 
-// openProvider is the catalogue of carriers: one line each, by their type.
-func (a *App) openProvider(p otp.Provider) (delivery.Provider, error) {
-	switch p.Type {
-	case "inbox":
-		return a.inbox(p)
+// providerTypes is the catalogue of carriers: one line each.
+func (a *App) providerTypes() []delivery.Type {
+	return []delivery.Type{
+		inbox.Type(a.Inbox),
 	}
-	return nil, fmt.Errorf("there is no provider type %q; this version has: inbox", p.Type)
 }
 
-// inbox is shared by every configured provider of its type, so that there is
-// one place to look.
-func (a *App) inbox(p otp.Provider) (*inbox.Inbox, error) {
-	for name := range p.Settings {
-		return nil, fmt.Errorf("a provider of type inbox has no setting %q", name)
+// providerType finds a carrier's type.
+func (a *App) providerType(name string) (delivery.Type, error) {
+	types := a.providerTypes()
+	known := make([]string, len(types))
+	for i, t := range types {
+		if known[i] = t.Name; t.Name == name {
+			return t, nil
+		}
 	}
-	return a.Inbox, nil
+	return delivery.Type{}, fmt.Errorf("there is no provider type %q; this version has: %s", name, strings.Join(known, ", "))
+}
+
+// openProvider makes a carrier from its configuration.
+func (a *App) openProvider(p otp.Provider) (delivery.Provider, error) {
+	t, err := a.providerType(p.Type)
+	if err != nil {
+		return nil, err
+	}
+	log, clk := a.log, a.Clock
+	if log == nil { // it is only checked
+		log, clk = slog.New(slog.DiscardHandler), clock.New(0)
+	}
+	return t.Open(delivery.Settings{Name: p.Name, Values: p.Settings, Clock: clk, Log: log.With("provider", p.Name)})
+}
+
+// checkProvider opens a carrier to see whether it could be.
+func (a *App) checkProvider(p otp.Provider) error {
+	_, err := a.openProvider(p)
+	var faults delivery.Faults
+	if !errors.As(err, &faults) {
+		return err
+	}
+	mistakes := make(otp.Mistakes, len(faults))
+	for i, f := range faults {
+		mistakes[i] = otp.Mistake{Path: f.Path, Message: f.Message}
+	}
+	return mistakes
 }

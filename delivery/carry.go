@@ -89,7 +89,7 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 		receipt, err := c.offer(name, j.dispatch, text)
 		verdict.Provider = name
 		if err == nil {
-			verdict.Result, verdict.Detail, verdict.Copies = otp.EventSent, receipt.ID, verdict.Copies+1
+			verdict.Result, verdict.Detail, verdict.Copies = otp.EventSent, strings.Join(receipt.IDs, " "), verdict.Copies+1
 			return verdict, true
 		}
 		if c.ctx.Err() != nil {

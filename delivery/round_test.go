@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func TestRounds(t *testing.T) {
 				}
 				calls := h.line.all()
 				for _, m := range calls {
-					if m.message != calls[0].message {
+					if !reflect.DeepEqual(m.message, calls[0].message) {
 						t.Errorf("another copy: %+v, first %+v", m.message, calls[0].message)
 					}
 				}

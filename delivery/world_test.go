@@ -94,7 +94,7 @@ func (c *carrier) Send(ctx context.Context, m delivery.Message) (delivery.Receip
 			return delivery.Receipt{}, err
 		}
 	}
-	return delivery.Receipt{ID: "vendor-" + m.ID[:4]}, nil
+	return delivery.Receipt{IDs: []string{"vendor-" + m.ID[:4]}}, nil
 }
 
 func (l *line) all() []call {

@@ -27,6 +27,15 @@ type Simulator struct {
 	Receipt string        // "delivered", "failed" or "none"; echoed for now
 }
 
+// Type returns the gallery's entry. All providers of the type are one inbox, so
+// that there is one place to look.
+func Type(b *Inbox) delivery.Type {
+	return delivery.Type{Name: "inbox", Open: func(s delivery.Settings) (delivery.Provider, error) {
+		var none struct{}
+		return b, delivery.Decode(s.Values, &none).Err()
+	}}
+}
+
 // Inbox is the provider.
 type Inbox struct {
 	clock *clock.Clock
@@ -58,7 +67,7 @@ func (b *Inbox) Send(ctx context.Context, m delivery.Message) (delivery.Receipt,
 		b.messages = slices.Clone(b.messages[len(b.messages)-kept+1:])
 	}
 	b.messages = append(b.messages, m)
-	return delivery.Receipt{ID: m.ID}, nil
+	return delivery.Receipt{IDs: []string{m.ID}}, nil
 }
 
 func classes(fail string) (delivery.Class, bool) {
