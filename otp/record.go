@@ -11,10 +11,15 @@ type Channel string
 
 // The channels.
 const (
-	SMS   Channel = "sms"
-	Email Channel = "email"
-	Voice Channel = "voice"
+	SMS      Channel = "sms"
+	Email    Channel = "email"
+	Voice    Channel = "voice"
+	WhatsApp Channel = "whatsapp"
+	Telegram Channel = "telegram"
 )
+
+// Channels lists every channel.
+func Channels() []Channel { return []Channel{SMS, Email, Voice, WhatsApp, Telegram} }
 
 // Verification is one proof that somebody controls one address.
 type Verification struct {
@@ -31,6 +36,7 @@ type Verification struct {
 	Expires    time.Time // never moves
 	Ended      time.Time // when it reached a terminal status
 	Events     int       // journal numbers given out so far
+	Course     Course    // how far its plan has come; zero without a plan
 	Secret     []byte    // salt of the code, or the sealed code that the caller gave; erased an hour after the end
 }
 
@@ -57,6 +63,20 @@ type Spec struct {
 	Number      int64  // DANAConnect's counter, 0 for none
 	Handle      Key    // the dialect's own handle, zero for none
 	Prev        ID     // the destination's verification before this one
+	Country     string // ISO 3166 of a number, "" when unknown
+	Plan        []Leg  // channels that follow one another, or none
+}
+
+// Leg is one channel of a plan.
+type Leg struct {
+	Channel Channel       `json:"channel"`
+	Wait    time.Duration `json:"wait,omitempty"` // for a receipt or an approval, before the next leg; the last leg has none
+}
+
+// Course is how far a plan has come.
+type Course struct {
+	Message ID  // of the present leg
+	Leg     int // index in [Spec.Plan]
 }
 
 // Letter is what the text of a message is made of. It rests sealed.
@@ -108,6 +128,17 @@ type Message struct {
 	Attempt      int       // tries made
 	Copies       int       // tries that may have reached a carrier
 	FirstEvent   int       // first of the journal numbers reserved for its tries
+	Progress     Progress  // after a carrier took it; zero before
+}
+
+// Progress is what is known of a message that a carrier has taken.
+type Progress struct {
+	Provider string    // the last one that took it
+	Await    int       // parts whose receipt is still to come
+	Hedged   bool      // a second provider was asked for want of a receipt
+	HedgeAt  time.Time // when a second provider is to be asked; zero for never
+	LookAt   time.Time // when the receipt should have come, for the judgement of the provider; zero for never or done
+	LegAt    time.Time // when the plan's next leg begins; zero for never
 }
 
 // MessageKind tells what an outbox row carries.
@@ -115,14 +146,28 @@ type MessageKind uint8
 
 // The kinds of outbox rows.
 const (
-	CodeMessage MessageKind = iota + 1 // a code for a person
+	CodeMessage  MessageKind = iota + 1 // a code for a person
+	EventMessage                        // a journal event for a tenant's webhook; FirstEvent is its number
 )
 
-// Handle lets a dialect find a verification by a name of its own.
+// Handle lets a dialect find a verification by a name of its own, and a
+// carrier's receipt find its message.
 type Handle struct {
 	Key          Key
 	Verification ID
+	Message      ID   // that a carrier knows by this name; zero for a dialect's handle
+	Fate         Fate // what the carrier said last
 }
+
+// Fate is what a carrier says became of a part of a message. It only grows.
+type Fate uint8
+
+// The fates. The last two are final.
+const (
+	FateUnknown Fate = iota
+	FateDelivered
+	FateFailed
+)
 
 // Replay is the memory of one idempotency key.
 type Replay struct {
@@ -176,8 +221,12 @@ const (
 	EventCanceled   EventKind = "canceled"
 	EventSuperseded EventKind = "superseded"
 	EventVoid       EventKind = "void"
-	EventSent       EventKind = "sent"    // a provider took the message
-	EventRetry      EventKind = "retry"   // a try failed, another follows
-	EventUnsent     EventKind = "unsent"  // no further try follows
-	EventRefused    EventKind = "refused" // a limit said no; one line a rule, key and minute
+	EventSent       EventKind = "sent"        // a provider took the message
+	EventRetry      EventKind = "retry"       // a try failed, another follows
+	EventUnsent     EventKind = "unsent"      // no further try follows
+	EventDelivered  EventKind = "delivered"   // the carrier says that it has arrived
+	EventFailed     EventKind = "failed"      // the carrier took it and says that it will not arrive
+	EventSilent     EventKind = "unconfirmed" // the carrier promised a receipt and none came while the code lived
+	EventNextLeg    EventKind = "next"        // the plan went on to its next channel
+	EventRefused    EventKind = "refused"     // a limit said no; one line a rule, key and minute
 )
