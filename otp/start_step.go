@@ -34,7 +34,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 	st.Verifications.Put(v.ID, v)
 	st.Destinations.Put(d.key, dest)
 	if d.handle != (Key{}) {
-		st.Handles.Put(d.handle, Handle{d.handle, v.ID})
+		st.Handles.Put(d.handle, Handle{Key: d.handle, Verification: v.ID})
 	}
 	d.record = v
 	d.replay.remember(now, st, func() []byte { return d.req.Repeat.Answer(d.view(), 0) })
