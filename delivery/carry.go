@@ -15,8 +15,11 @@ import (
 // route, in order, until one takes it.
 func (c *Courier) carry(j job) {
 	defer c.tried(j.n)
-	if c.expired(&j) {
+	if c.expired(&j) && !j.claim {
 		c.report(j, otp.Attempt{Result: otp.EventUnsent, Detail: "the code has expired"})
+		return
+	}
+	if c.park(&j) {
 		return
 	}
 	wanted, err := c.wanted(&j)
@@ -30,7 +33,7 @@ func (c *Courier) carry(j job) {
 		return
 	}
 	d := &j.dispatch
-	if d.Message.Copies >= maxCopies {
+	if d.Message.Copies >= otp.MaxCopies {
 		c.report(j, maybeSent(otp.Attempt{Copies: d.Message.Copies}))
 		return
 	}
@@ -42,12 +45,33 @@ func (c *Courier) carry(j job) {
 	}
 	verdict, known := c.round(&j, text)
 	c.tried(j.n)
-	if known {
+	switch {
+	case !known:
+	case j.hedge && verdict.Result != otp.EventSent: // the first provider's copy is still on its way
+		c.await(d.Message, d.Verification.Spec.Country)
+	default:
 		c.report(j, verdict)
 	}
 }
 
 func (c *Courier) expired(j *job) bool { return !c.o.Clock.Now().Before(j.dispatch.Message.Expires) }
+
+// park keeps a message that waits for another try in memory while the breakers
+// of all its providers are open: it costs the store nothing, is journaled once
+// it is tried, and goes within seconds once a provider is back.
+func (c *Courier) park(j *job) bool {
+	m, now := &j.dispatch.Message, c.o.Clock.Now()
+	if !j.retry || !m.MayRetry(now) || len(j.ways) == 0 {
+		return false
+	}
+	for _, provider := range j.ways {
+		if c.breakers.ready(c.place(provider, j), now) {
+			return false
+		}
+	}
+	c.later(now.Add(parkPace+time.Duration(c.o.Jitter()*float64(parkPace))), *j)
+	return true
+}
 
 // wanted tells whether a message is still to be sent. A fresh one is; for one
 // that has waited the core is asked again: meanwhile its verification may have
@@ -57,11 +81,32 @@ func (c *Courier) wanted(j *job) (bool, error) {
 	if !j.claim && now.Sub(j.seen) <= stale {
 		return true, nil
 	}
-	claimed, ok, err := c.service.Claim(c.ctx, j.dispatch.Message)
-	if err != nil || !ok {
+	waited := j.dispatch.Message.Progress
+	claim, err := c.service.Claim(c.ctx, j.dispatch.Message)
+	if err != nil {
 		return false, err
 	}
-	j.dispatch, j.claim, j.seen = claimed, false, now
+	country := claim.Dispatch.Verification.Spec.Country
+	switch {
+	case claim.Overdue != "":
+		c.turned(place{claim.Overdue, country}, c.breakers.heard(place{claim.Overdue, country}, now, false))
+	case claim.Task == otp.TaskNothing && waited.Await > 0 && j.country != "":
+		c.breakers.heard(place{waited.Provider, j.country}, now, true) // its receipt, or its code, came back
+	}
+	switch claim.Task {
+	case otp.TaskWait:
+		c.await(claim.Dispatch.Message, country)
+		return false, nil
+	case otp.TaskHedge:
+		j.hedge, j.refused = true, append(j.refused, claim.Dispatch.Message.Progress.Provider)
+	case otp.TaskSend:
+		if claim.Dispatch.Message.ID != j.dispatch.Message.ID { // the next leg of a plan
+			j.refused, j.ways = nil, nil
+		}
+	default:
+		return false, nil
+	}
+	j.dispatch, j.claim, j.seen = claim.Dispatch, false, now
 	return true, nil
 }
 
@@ -69,52 +114,143 @@ func (c *Courier) wanted(j *job) (bool, error) {
 // of it. It returns false when there is nothing to tell: the message is not
 // wanted any more, or the courier was stopped and leaves it in the outbox.
 func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
-	verdict := otp.Attempt{Result: otp.EventUnsent, Detail: "no provider", Copies: j.dispatch.Message.Copies}
-	again, tries, doubts := false, 0, 0
-	for _, name := range c.service.Carriers(&j.dispatch, text.To) {
-		if slices.Contains(j.refused, name) {
-			verdict.Provider, verdict.Detail = name, Rejected.String()
+	way := c.service.Way(&j.dispatch, &text, c.o.Jitter)
+	r := roundOf{c: c, j: j, text: text, verdict: otp.Attempt{
+		Result: otp.EventUnsent, Detail: "no provider", Copies: j.dispatch.Message.Copies, Hedge: way.Hedge,
+	}}
+	j.ways = j.ways[:0:0]
+	for _, carrier := range way.Carriers {
+		j.ways = append(j.ways, carrier.Provider)
+	}
+	for _, carrier := range c.admitted(j, way.Carriers, &r) {
+		if slices.Contains(j.refused, carrier.Provider) {
+			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Rejected.String()
 			continue
 		}
-		if tries++; tries > 1 {
-			if c.expired(j) {
-				verdict.Detail = "the code has expired"
-				break
-			}
-			// A store that is down does not keep the code from its person.
-			if wanted, err := c.wanted(j); err == nil && !wanted {
-				return verdict, false
-			}
-		}
-		receipt, err := c.offer(name, j.dispatch, text)
-		verdict.Provider = name
-		if err == nil {
-			verdict.Result, verdict.Detail, verdict.Copies = otp.EventSent, strings.Join(receipt.IDs, " "), verdict.Copies+1
-			return verdict, true
-		}
-		if c.ctx.Err() != nil {
-			return verdict, false
-		}
-		class := ClassOf(err)
-		verdict.Detail = class.String()
-		c.o.Log.Warn("a provider did not take a message", "provider", name, "class", class.String(),
-			"verification_id", j.dispatch.Verification.ID.String(), "attempt", j.dispatch.Message.Attempt+1, "error", veiled(err, &text))
-		switch class {
-		case Rejected:
-			j.refused = append(j.refused, name)
-		case Throttled, Unavailable:
-			again = true
-		case Unknown:
-			verdict.Copies++
-			if doubts++; doubts > 1 || verdict.Copies >= maxCopies {
-				return maybeSent(verdict), true
-			}
+		if over, known := r.offer(carrier); over {
+			return r.verdict, known
 		}
 	}
-	if doubts > 0 {
-		return maybeSent(verdict), true
+	if r.doubts > 0 {
+		return maybeSent(r.verdict), true
 	}
-	return c.afterRound(j.dispatch, verdict, again), true
+	return c.afterRound(j.dispatch, r.verdict, r.again, r.after), true
+}
+
+// admitted leaves out the providers whose breaker is open. The first try of a
+// message is always made: when all are open, all are asked.
+func (c *Courier) admitted(j *job, carriers []otp.Carrier, r *roundOf) []otp.Carrier {
+	now := c.o.Clock.Now()
+	var open []otp.Carrier
+	for _, carrier := range carriers {
+		if c.breakers.ready(c.place(carrier.Provider, j), now) {
+			open = append(open, carrier)
+		}
+	}
+	if len(open) == 0 && !j.retry {
+		return carriers
+	}
+	r.again = len(open) < len(carriers)
+	return open
+}
+
+func (c *Courier) place(provider string, j *job) place {
+	return place{provider, j.dispatch.Verification.Spec.Country}
+}
+
+// roundOf is one message on its way through its providers.
+type roundOf struct {
+	c       *Courier
+	j       *job
+	text    otp.Text
+	verdict otp.Attempt
+	again   bool          // another round makes sense
+	after   time.Duration // and not before
+	tries   int
+	doubts  int // providers that may have taken it
+}
+
+// offer asks one provider. over says that the round has come to its end, known
+// whether there is anything to tell.
+func (r *roundOf) offer(carrier otp.Carrier) (over, known bool) {
+	c, j := r.c, r.j
+	if r.tries++; r.tries > 1 {
+		if c.expired(j) {
+			r.verdict.Detail = "the code has expired"
+			return true, true
+		}
+		// A store that is down does not keep the code from its person.
+		if wanted, err := c.wanted(j); err == nil && !wanted {
+			return true, false
+		}
+	}
+	where, now := c.place(carrier.Provider, j), c.o.Clock.Now()
+	_, probe := c.breakers.admit(where, now)
+	receipt, err := c.offer(carrier, j.dispatch, r.text)
+	r.verdict.Provider = carrier.Provider
+	if err != nil && c.ctx.Err() != nil {
+		return true, false
+	}
+	class := ClassOf(err)
+	// A refusal of the message says nothing against the provider.
+	c.turned(where, c.breakers.tried(where, c.o.Clock.Now(), err == nil || class == Rejected, probe))
+	c.watch(j, carrier.Provider, now, err)
+	if err == nil {
+		r.taken(receipt)
+		return true, true
+	}
+	return r.refused(err, class, carrier.Provider)
+}
+
+// taken notes a hand-over.
+func (r *roundOf) taken(receipt Receipt) {
+	v := &r.verdict
+	v.Result, v.Detail, v.Copies = otp.EventSent, strings.Join(receipt.IDs, " "), v.Copies+1
+	if receipt.Delivered {
+		v.Result = otp.EventDelivered
+	}
+	if receipt.Expect && !receipt.Delivered {
+		v.IDs = receipt.IDs
+	}
+}
+
+// refused notes a refusal and says whether the round is over.
+func (r *roundOf) refused(err error, class Class, provider string) (over, known bool) {
+	c, j, d := r.c, r.j, &r.j.dispatch
+	r.verdict.Detail = strings.TrimSpace(class.String() + " " + codeOf(err))
+	c.o.Log.Warn("a provider did not take a message", "provider", provider, "class", class.String(), "code", codeOf(err),
+		"verification_id", d.Verification.ID.String(), "attempt", d.Message.Attempt+1, "error", veiled(err, &r.text))
+	switch class {
+	case Rejected:
+		j.refused = append(j.refused, provider)
+	case Throttled, Unavailable:
+		r.again = true
+		r.after = max(r.after, afterOf(err))
+	case Unknown:
+		r.verdict.Copies++
+		if r.doubts++; r.doubts > 1 || r.verdict.Copies >= otp.MaxCopies {
+			r.verdict = maybeSent(r.verdict)
+			return true, true
+		}
+	}
+	return false, false
+}
+
+// codeOf is the carrier's own word for a refusal.
+func codeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return Word(e.Code)
+	}
+	return ""
+}
+
+func afterOf(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.After
+	}
+	return 0
 }
 
 // veiled is the text of a provider's error without what must not be logged,
@@ -136,8 +272,8 @@ func maybeSent(v otp.Attempt) otp.Attempt {
 }
 
 // afterRound decides whether another round follows: full jitter between half a
-// second and eight.
-func (c *Courier) afterRound(d otp.Dispatch, v otp.Attempt, again bool) otp.Attempt {
+// second and eight, and not before a provider asked to be called again.
+func (c *Courier) afterRound(d otp.Dispatch, v otp.Attempt, again bool, after time.Duration) otp.Attempt {
 	if !again {
 		return v
 	}
@@ -145,19 +281,27 @@ func (c *Courier) afterRound(d otp.Dispatch, v otp.Attempt, again bool) otp.Atte
 	wait := backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin))
 	m := d.Message
 	m.Attempt++
-	if at := c.o.Clock.Now().Add(wait); m.MayRetry(at) {
+	now := c.o.Clock.Now()
+	if asked := now.Add(after); after > wait && m.MayRetry(asked) {
+		wait = after
+	}
+	if at := now.Add(wait); m.MayRetry(at) {
 		v.Result, v.NextAt = otp.EventRetry, at
 	}
 	return v
 }
 
 // offer is one try of one provider.
-func (c *Courier) offer(name string, d otp.Dispatch, text otp.Text) (receipt Receipt, err error) {
-	p, ok := (*c.providers.Load())[name]
+func (c *Courier) offer(carrier otp.Carrier, d otp.Dispatch, text otp.Text) (receipt Receipt, err error) {
+	p, ok := (*c.providers.Load())[carrier.Provider]
 	if !ok { // the configuration is on its way to this server
 		return Receipt{}, &Error{Class: Unavailable, Cause: errors.New("there is no such provider here")}
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
+	ctx := c.ctx
+	if d.Origin != nil {
+		ctx = origin{c.ctx, d.Origin}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
@@ -166,18 +310,34 @@ func (c *Courier) offer(name string, d otp.Dispatch, text otp.Text) (receipt Rec
 	}()
 	return p.Send(ctx, Message{
 		ID: d.Message.ID.String(), Tenant: d.Message.Tenant, Verification: d.Verification.ID.String(), Channel: string(text.Channel),
-		To: text.To, From: text.From, Subject: text.Subject, Body: text.Body, Locale: text.Locale, Code: text.Code,
-		Created: d.Message.Created, Expires: d.Message.Expires,
+		To: text.To, Country: d.Verification.Spec.Country, From: carrier.Sender, Subject: text.Subject, Body: text.Body, Brand: text.Brand,
+		Locale: text.Locale, Code: text.Code, Params: text.Params, Created: d.Message.Created, Expires: d.Message.Expires,
 	})
+}
+
+// origin is the courier's own context with the values of the request that a
+// message comes from: its trace, and not its end.
+type origin struct {
+	context.Context //nolint:containedctx // it is a context
+	request         context.Context
+}
+
+// Value implements [context.Context].
+func (o origin) Value(key any) any {
+	if v := o.Context.Value(key); v != nil {
+		return v
+	}
+	return o.request.Value(key)
 }
 
 // report tells the core, again and again while its store is down: a message
 // that was sent must not be sent anew for want of a note.
 func (c *Courier) report(j job, a otp.Attempt) {
 	m := &j.dispatch.Message
+	var follow otp.Follow
 	for {
-		err := c.service.Report(context.WithoutCancel(c.ctx), *m, a)
-		if err == nil {
+		var err error
+		if follow, err = c.service.Report(context.WithoutCancel(c.ctx), j.dispatch, a); err == nil {
 			break
 		}
 		if kind := otp.KindOf(err); kind != otp.Unavailable {
@@ -193,9 +353,16 @@ func (c *Courier) report(j job, a otp.Attempt) {
 			return
 		}
 	}
+	c.noted.broadcast()
+	if follow.Next != nil {
+		c.Accept(*follow.Next)
+	}
+	if follow.Waiting != nil {
+		c.await(*follow.Waiting, j.dispatch.Verification.Spec.Country)
+	}
 	if a.Result == otp.EventRetry {
 		m.Attempt++
-		m.NextAt, m.Copies, j.claim = a.NextAt, a.Copies, true
+		m.NextAt, m.Copies, j.claim, j.retry = a.NextAt, a.Copies, true, true
 		c.later(a.NextAt, j)
 	}
 }

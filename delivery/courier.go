@@ -16,9 +16,9 @@ import (
 const (
 	workers     = 256              // messages in hand at once
 	callTimeout = 10 * time.Second // of one try of one provider
-	maxCopies   = 3                // tries of one message that may have reached a carrier
 	backoffMin  = 500 * time.Millisecond
 	backoffMax  = 8 * time.Second
+	parkPace    = time.Second // between looks at open breakers; up to twice as much
 	reportPace  = time.Second // between tries to tell the core, when the store is down
 	stale       = time.Second // after it the core is asked again whether a message is still wanted
 	stopGrace   = time.Second // of Stop's time, for what is cut short to come to its end
@@ -30,6 +30,18 @@ type Options struct {
 	Log   *slog.Logger
 	// Jitter returns a number in [0, 1); math/rand when nil.
 	Jitter func() float64
+	// Tell tells a tenant's webhook of an event; nil tells nobody.
+	Tell func(context.Context, otp.Notice) Told
+	// Observe, if not nil, is told of each try. It must not block.
+	Observe func(Try)
+}
+
+// Try is what happened when a provider was asked to carry a message.
+type Try struct {
+	Provider, Tenant, Channel, Country string
+	Result                             string        // "taken", or a [Class]'s word
+	Took                               time.Duration // in the provider's hands
+	Waited                             time.Duration // from the message's birth to the answer
 }
 
 // Courier implements [otp.Courier]. Its queue is memory: what it holds stands
@@ -38,6 +50,10 @@ type Courier struct {
 	o         Options
 	service   *otp.Service
 	providers atomic.Pointer[map[string]Provider]
+	breakers  *breakers
+	runners   runners
+	herald    *herald
+	noted     *signal // a hand-over was noted
 
 	mu      sync.Mutex
 	work    *sync.Cond // a job is ready
@@ -65,6 +81,10 @@ type job struct {
 	claim    bool      // must be claimed before it is sent
 	seen     time.Time // when the core last said that it is wanted
 	refused  []string  // providers that will never take it
+	retry    bool      // it was tried before
+	hedge    bool      // it is a second copy for want of a receipt
+	ways     []string  // providers of its route, once known
+	country  string    // of a message that waits for its receipt
 }
 
 // New returns a courier that carries nothing until Start.
@@ -75,15 +95,30 @@ func New(o Options) *Courier {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	c := &Courier{o: o, untried: make(map[uint64]struct{})}
+	c := &Courier{o: o, untried: make(map[uint64]struct{}), breakers: newBreakers(), noted: newSignal()}
+	c.herald = newHerald(c)
 	c.work, c.changed = sync.NewCond(&c.mu), sync.NewCond(&c.mu)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.SetProviders(nil)
 	return c
 }
 
-// SetProviders puts another set of carriers in force, by name.
-func (c *Courier) SetProviders(p map[string]Provider) { c.providers.Store(&p) }
+// SetProviders puts another set of carriers in force, by name. Those that keep
+// connections run from now on, if the courier does; those that are left out end.
+func (c *Courier) SetProviders(p map[string]Provider) {
+	c.providers.Store(&p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.service != nil && !c.closed {
+		c.run(p)
+	}
+}
+
+// Provider returns a carrier by its name.
+func (c *Courier) Provider(name string) (Provider, bool) {
+	p, ok := (*c.providers.Load())[name]
+	return p, ok
+}
 
 // Start begins to carry messages of the service, and to look for those that
 // dead servers left.
@@ -93,7 +128,9 @@ func (c *Courier) Start(s *otp.Service) {
 	for range min(len(c.ready), workers) {
 		c.hire()
 	}
+	c.run(*c.providers.Load())
 	c.mu.Unlock()
+	c.herald.start(s)
 	c.done.Go(c.tickRetries)
 	c.done.Go(c.tickOrphans)
 }
@@ -130,6 +167,10 @@ func (c *Courier) Stop(ctx context.Context) {
 
 // Accept implements [otp.Courier]: it queues a fresh message and returns.
 func (c *Courier) Accept(d otp.Dispatch) {
+	if d.Message.Kind == otp.EventMessage {
+		c.herald.accept(d.Message)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

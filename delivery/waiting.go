@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
 )
 
 // How orphans are looked for.
@@ -43,6 +45,12 @@ func (c *Courier) later(at time.Time, j job) {
 	if c.rouse != nil && c.retries[0].at.Equal(at) {
 		c.rouse()
 	}
+}
+
+// await keeps a message that a carrier took until its next timer. Only the row
+// is kept: what it belongs to is loaded again.
+func (c *Courier) await(m otp.Message, country string) {
+	c.later(m.NextAt, job{dispatch: otp.Dispatch{Message: m}, claim: true, country: country})
 }
 
 // tickRetries hands retries to the workers when the clock reaches them.
@@ -103,16 +111,19 @@ func (c *Courier) adopt() {
 		var failure atomic.Pointer[error]
 		var claims sync.WaitGroup
 		for _, m := range orphans {
+			if m.Kind == otp.EventMessage {
+				c.herald.accept(m)
+				settled.Add(1)
+				continue
+			}
 			claims.Go(func() {
-				d, ok, err := c.service.Claim(c.ctx, m)
+				claim, err := c.service.Claim(c.ctx, m)
 				if err != nil {
 					failure.Store(&err)
 					return
 				}
 				settled.Add(1)
-				if ok {
-					c.later(d.Message.NextAt, job{dispatch: d, seen: c.o.Clock.Now()})
-				}
+				c.resume(claim)
 			})
 		}
 		claims.Wait()
@@ -122,6 +133,22 @@ func (c *Courier) adopt() {
 		if len(orphans) < orphanChunk || settled.Load() == 0 {
 			return
 		}
+	}
+}
+
+// resume goes on with a message that was another server's.
+func (c *Courier) resume(claim otp.Claim) {
+	d := claim.Dispatch
+	switch claim.Task {
+	case otp.TaskNothing:
+	case otp.TaskWait:
+		c.await(d.Message, d.Verification.Spec.Country)
+	default:
+		j := job{dispatch: d, seen: c.o.Clock.Now(), retry: d.Message.Attempt > 0}
+		if claim.Task == otp.TaskHedge {
+			j.hedge, j.refused = true, []string{d.Message.Progress.Provider}
+		}
+		c.later(d.Message.NextAt, j)
 	}
 }
 

@@ -30,6 +30,7 @@ type Directory struct {
 	providers   map[string]Provider
 	credentials map[credentialKey][]credentialRef
 	profiles    map[profileKey]*Profile
+	listens     bool // some tenant has a webhook
 }
 
 type credentialKey struct {
@@ -65,6 +66,7 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 			faults = append(faults, Mistake{path + ".name", "another tenant has this name"})
 		}
 		d.tenants[t.Name] = &t
+		d.listens = d.listens || len(t.Webhooks) > 0
 		faults = append(faults, t.check(path)...)
 		faults = append(faults, d.index(&t, path)...)
 	}
@@ -77,9 +79,9 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 // index enters a tenant's credentials and profiles and names what collides.
 func (d *Directory) index(t *Tenant, path string) (faults Mistakes) {
 	for i := range t.Routes {
-		for j, name := range t.Routes[i].Providers {
-			if _, ok := d.providers[name]; !ok {
-				faults = append(faults, Mistake{fmt.Sprintf("%s.routes[%d].providers[%d]", path, i, j), fmt.Sprintf("there is no provider %q", name)})
+		for j, c := range t.Routes[i].Providers {
+			if _, ok := d.providers[c.Provider]; !ok {
+				faults = append(faults, Mistake{fmt.Sprintf("%s.routes[%d].providers[%d]", path, i, j), fmt.Sprintf("there is no provider %q", c.Provider)})
 			}
 		}
 	}
@@ -144,26 +146,6 @@ func (d *Directory) DefaultProfile(tenant string) *Profile {
 		return p
 	}
 	return &Profile{Name: "default"}
-}
-
-// Route returns the providers for an address in order of preference: those of
-// the route with the longest matching prefix, or none.
-func (d *Directory) Route(tenant string, channel Channel, to string) []string {
-	t, ok := d.tenants[tenant]
-	if !ok {
-		return nil
-	}
-	var best *Route
-	for i := range t.Routes {
-		r := &t.Routes[i]
-		if r.Channel == channel && strings.HasPrefix(to, r.Prefix) && (best == nil || len(r.Prefix) > len(best.Prefix)) {
-			best = r
-		}
-	}
-	if best == nil {
-		return nil
-	}
-	return best.Providers
 }
 
 // brand is how the tenant calls itself in texts.

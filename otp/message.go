@@ -13,6 +13,13 @@ const (
 	messageEvents = maxTries + 1
 )
 
+// MaxCopies bounds the tries of one message that may have reached a carrier.
+const MaxCopies = 3
+
+// receiptDue is when a carrier that promises receipts should have sent one: if
+// it has not, that speaks against the carrier.
+const receiptDue = 90 * time.Second
+
 // born gives a new message its times and journal numbers.
 func (m Message) born(v *Verification, now time.Time) Message {
 	m.Created, m.Expires, m.NextAt, m.FirstEvent = now, v.Expires, now, v.Events
@@ -32,6 +39,20 @@ func (m *Message) LastRetry() time.Time {
 // MayRetry reports whether a try at t is allowed.
 func (m *Message) MayRetry(t time.Time) bool {
 	return m.Attempt < maxTries && !t.After(m.LastRetry())
+}
+
+// Taken reports whether a carrier took the message.
+func (m *Message) Taken() bool { return m.Progress.Provider != "" }
+
+// wait sets when the message must be looked at next: at the earliest of its
+// timers, and at the end of the code's life.
+func (m *Message) wait() {
+	m.NextAt = m.Expires
+	for _, t := range []time.Time{m.Progress.HedgeAt, m.Progress.LookAt, m.Progress.LegAt} {
+		if !t.IsZero() && t.Before(m.NextAt) {
+			m.NextAt = t
+		}
+	}
 }
 
 // Render makes the text of a message, from the template in force, the sealed
@@ -61,28 +82,47 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 	return w.render(d.Message.Channel, letter, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
 }
 
-// Carriers names the providers for a message in order of preference.
-func (s *Service) Carriers(d *Dispatch, to string) []string {
-	return s.providers(s.Directory(), d.Verification.Tenant, d.Message.Channel, to)
-}
-
 // Attempt is what became of one try of a message.
 type Attempt struct {
 	Provider string
-	// Result is EventSent, EventRetry (NextAt tells when) or EventUnsent.
+	// Result is EventSent, EventDelivered, EventRetry (NextAt tells when) or
+	// EventUnsent.
 	Result EventKind
 	NextAt time.Time
-	Detail string // provider's message id or error class; nothing secret
-	Copies int    // tries so far that may have reached a carrier
+	Detail string        // provider's message id, or error class and word; nothing secret
+	Copies int           // tries so far that may have reached a carrier
+	IDs    []string      // by which the carrier's receipts will name it; none when none will come
+	Hedge  time.Duration // after which a second provider is asked for want of a receipt; 0 never
 }
 
-// Report writes what became of a try. A message that is sent or given up
-// leaves the outbox. Errors: NotFound when the message is not this server's
-// any more, Unavailable, Internal.
-func (s *Service) Report(ctx context.Context, m Message, a Attempt) error {
+// Follow is what remains to be done after a try was told.
+type Follow struct {
+	Next    *Dispatch // another message that took the place of this one
+	Waiting *Message  // the message waits for a receipt or a timer until its NextAt
+}
+
+// Report writes what became of a try. A message of which nothing is to be
+// expected any more leaves the outbox. Errors: NotFound when the message is not
+// this server's any more, Unavailable, Internal.
+func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, error) {
+	m, ring := d.Message, s.Ring()
+	load := Keys{Messages: []ID{m.ID}}
+	for _, id := range a.IDs {
+		load.Handles = append(load.Handles, ring.carrierKey(a.Provider, id))
+	}
+	var next Message
+	if _, more := d.Verification.nextLeg(); more && a.Result == EventUnsent {
+		id, err := s.newID()
+		if err != nil {
+			return Follow{}, err
+		}
+		next = Message{ID: id, Owner: s.o.Server}
+		load.Verifications = []ID{d.Verification.ID}
+	}
 	var refusal error
-	err := s.do(ctx, Step{Load: Keys{Messages: []ID{m.ID}}, Decide: func(now time.Time, st *State) error {
-		refusal = nil
+	var f Follow
+	err := s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		f, refusal = Follow{}, nil
 		stored, ok := st.Messages.Get(m.ID)
 		if !ok || stored.Owner != s.o.Server {
 			refusal = &Error{Kind: NotFound, Message: "the message is another server's"}
@@ -91,65 +131,78 @@ func (s *Service) Report(ctx context.Context, m Message, a Attempt) error {
 		if stored.Attempt > m.Attempt { // told already; the answer was lost
 			return nil
 		}
-		st.Journal(Event{
-			Verification: m.Verification, N: stored.event(), Tenant: m.Tenant, At: now,
-			Kind: a.Result, Actor: "server", Detail: a.Provider + " " + a.Detail,
-		})
-		if a.Result != EventRetry {
+		st.Journal(d.told(now, stored.event(), a.Result, a.Provider, a.Detail))
+		switch a.Result {
+		case EventRetry:
+			stored.Attempt++
+			stored.NextAt, stored.Copies = a.NextAt, a.Copies
+			st.Messages.Put(m.ID, stored)
+		case EventSent:
+			f = d.taken(now, st, stored, a, load.Handles)
+		case EventUnsent:
+			f = s.giveUp(now, st, stored, next)
+		default:
 			st.Messages.Delete(m.ID)
-			return nil
 		}
-		stored.Attempt++
-		stored.NextAt, stored.Copies = a.NextAt, a.Copies
-		st.Messages.Put(m.ID, stored)
 		return nil
 	}})
 	if err != nil {
-		return err
+		return Follow{}, err
 	}
-	return refusal
+	return f, refusal
 }
 
-// Claim loads a message that waits for another try, or that a dead server
-// left, and makes it this server's. It reports false when nothing is to be
-// sent any more: the verification has ended (the message is dropped), or
-// another server was quicker.
-func (s *Service) Claim(ctx context.Context, m Message) (Dispatch, bool, error) {
-	var d Dispatch
-	var ok bool
-	err := s.do(ctx, Step{
-		Load: Keys{Messages: []ID{m.ID}, Verifications: []ID{m.Verification}},
-		Decide: func(now time.Time, st *State) error {
-			d, ok = s.claim(now, st, m)
-			return nil
-		},
-	})
-	return d, ok && err == nil, err
+// told is the journal line about a message: channel, provider, and what the
+// provider said.
+func (d *Dispatch) told(now time.Time, n int, kind EventKind, provider, detail string) Event {
+	e := Event{
+		Verification: d.Message.Verification, N: n, Tenant: d.Message.Tenant, At: now, Kind: kind, Dialect: d.Verification.Spec.Dialect,
+		Actor: "server", Detail: carried(d.Message.Channel, provider, detail),
+	}
+	e.Facts = Facts{Channel: d.Message.Channel, Country: d.Verification.Spec.Country, Provider: provider, Since: now.Sub(d.Message.Created)}
+	return e
 }
 
-func (s *Service) claim(now time.Time, st *State, m Message) (Dispatch, bool) {
-	stored, ok := st.Messages.Get(m.ID)
-	if !ok || stored.Owner != m.Owner {
-		return Dispatch{}, false
+// taken keeps what a carrier took for as long as something is to be expected:
+// its receipt, or the next leg of a plan.
+func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles []Key) Follow {
+	for _, key := range handles {
+		st.Handles.Put(key, Handle{Key: key, Verification: m.Verification, Message: m.ID})
+	}
+	hedged := m.Progress.Hedged
+	m.Copies = a.Copies
+	m.Progress = Progress{Provider: a.Provider, Await: len(handles), Hedged: hedged, LegAt: d.Verification.legAt(now)}
+	if len(handles) > 0 {
+		m.Progress.LookAt = now.Add(receiptDue)
+		if a.Hedge > 0 && !hedged {
+			m.Progress.HedgeAt = now.Add(a.Hedge)
+		}
+	}
+	if len(handles) == 0 && m.Progress.LegAt.IsZero() {
+		st.Messages.Delete(m.ID)
+		return Follow{}
+	}
+	m.wait()
+	st.Messages.Put(m.ID, m)
+	return Follow{Waiting: &m}
+}
+
+// giveUp drops a message that nobody will carry, and begins the next leg of its
+// plan if there is one. next is empty when there is none.
+func (s *Service) giveUp(now time.Time, st *State, m, next Message) Follow {
+	st.Messages.Delete(m.ID)
+	if next.ID.IsZero() {
+		return Follow{}
 	}
 	v, ok := st.Verifications.Get(m.Verification)
-	if !ok || v.Status != Pending || !now.Before(v.Expires) {
-		st.Messages.Delete(m.ID)
-		st.Journal(Event{
-			Verification: m.Verification, N: stored.event(), Tenant: m.Tenant, At: now,
-			Kind: EventUnsent, Actor: "server", Detail: "the verification is over",
-		})
-		return Dispatch{}, false
+	if _, more := v.nextLeg(); !ok || !more || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
+		return Follow{}
 	}
-	if stored.Owner != s.o.Server {
-		stored.Owner = s.o.Server
-		if !now.Before(stored.NextAt) {
-			stored.Copies++ // the dead server may have had it in hand
-		}
-		st.Messages.Put(m.ID, stored)
-	}
-	return Dispatch{Message: stored, Verification: v}, true
+	next = v.advance(now, st, next, "server")
+	return Follow{Next: &Dispatch{Message: next, Verification: v}}
 }
+
+func (r *Ring) carrierKey(provider, id string) Key { return r.lookup("carrier", provider, id) }
 
 // Orphans returns messages that dead servers left, at most limit.
 func (s *Service) Orphans(ctx context.Context, limit int) ([]Message, error) {

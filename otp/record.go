@@ -204,7 +204,8 @@ type Event struct {
 	Kind         EventKind
 	Dialect      string
 	Actor        string // identity of the credential, or "server"
-	Detail       string // rule, provider, provider's message id, error class
+	Detail       string // rule; channel, provider and what it said; see [Event.Carried]
+	Facts        Facts  // not kept
 }
 
 // EventKind tells what happened.

@@ -82,16 +82,23 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	s.o.Courier.Accept(Dispatch{Message: *a.message, Verification: a.v})
+	s.o.Courier.Accept(Dispatch{Message: *a.message, Verification: a.v, Origin: ctx})
 	return a.view, nil
 }
 
-func (a *act) resend(now time.Time, st *State, m Message) error {
+// pending refuses what only makes sense while the code is waited for.
+func (a *act) pending() error {
 	if a.v.Status != Pending {
 		return &Error{Kind: Ended, Message: "the verification is " + a.v.Status.String()}
 	}
+	return nil
+}
+
+// maySend holds the limits of one more send and notes a refusal. cooldown is
+// the least time since the last send.
+func (a *act) maySend(now time.Time, st *State, cooldown time.Duration) error {
 	rule, wait := "", time.Duration(0)
-	if w := a.v.LastSent.Add(resendCooldown).Sub(now); w > 0 {
+	if w := a.v.LastSent.Add(cooldown).Sub(now); w > 0 {
 		rule, wait = RuleCooldown, w
 	}
 	if a.v.Sends >= sendsPerVerification {
@@ -107,14 +114,27 @@ func (a *act) resend(now time.Time, st *State, m Message) error {
 		st.Journal(refusal(now, a.v.Tenant, a.dialect, a.caller.Identity, rule, a.dest.Key))
 		return throttled(rule, wait)
 	}
+	return nil
+}
+
+func (a *act) resend(now time.Time, st *State, m Message) error {
+	if err := a.pending(); err != nil {
+		return err
+	}
+	if err := a.maySend(now, st, resendCooldown); err != nil {
+		return err
+	}
 	if a.v.Spec.FreshCode && !a.v.Spec.OwnCode {
 		a.v.Generation++
 	}
 	a.v.Sends, a.v.LastSent = a.v.Sends+1, now
 	a.dest = a.dest.sent(now)
 	e := a.v.event(EventResent, now, a.caller.Identity, "")
-	m.Tenant, m.Verification, m.Kind, m.Channel = a.v.Tenant, a.v.ID, CodeMessage, a.v.Spec.Channel
+	m.Tenant, m.Verification, m.Kind, m.Channel = a.v.Tenant, a.v.ID, CodeMessage, a.v.channel()
 	m = m.born(&a.v, now)
+	if len(a.v.Spec.Plan) > 0 {
+		a.v.Course.Message = m.ID // the one before it no longer leads the plan on
+	}
 	a.message = &m
 	st.Messages.Put(m.ID, m)
 	a.save(st, e)

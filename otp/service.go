@@ -50,7 +50,10 @@ type Courier interface {
 type Dispatch struct {
 	Message      Message
 	Verification Verification
-	letter       *Letter // of the start that made it; opened from the record when nil
+	// Origin is the context of the request that made it, for what it carries
+	// and not for its end; nil after a crash.
+	Origin context.Context //nolint:containedctx // a trace goes through the queue with its message
+	letter *Letter         // of the start that made it; opened from the record when nil
 }
 
 // Options are what a [Service] is made of. Store, Ring, Courier, Addresses,
@@ -70,6 +73,9 @@ type Options struct {
 	Server ID
 	// Inbox names the provider of tenants without routes; "" refuses them.
 	Inbox string
+	// Observe, if not nil, is told of each event after its commit. It must not
+	// block.
+	Observe func(*Event)
 }
 
 // Service is the core: all its methods may be called at once.
@@ -146,14 +152,7 @@ func (r *Ring) contactKey(tenant, id string) Key { return r.lookup("contact", te
 // event makes a journal line of a verification and counts it.
 func (v *Verification) event(kind EventKind, now time.Time, actor, detail string) Event {
 	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
+	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created)}
 	v.Events++
 	return e
-}
-
-// do carries out a step and gives an unknown error its kind.
-func (s *Service) do(ctx context.Context, step Step) error {
-	if err := s.o.Store.Do(ctx, step); err != nil {
-		return AsError(err)
-	}
-	return nil
 }

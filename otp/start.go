@@ -20,7 +20,10 @@ type StartRequest struct {
 	Profile string
 	To      string
 	Channel Channel // "" follows from the address
-	Purpose string  // "" is the profile's, else authenticate
+	// Pinned says that the caller chose the channel itself, so that a plan
+	// begins there; otherwise the profile's plan decides.
+	Pinned  bool
+	Purpose string // "" is the profile's, else authenticate
 	Subject string
 	Locales []string // preferences, strongest first; tags or Accept-Language values
 
@@ -136,7 +139,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	if refusal != nil {
 		return View{}, refusal
 	}
-	s.o.Courier.Accept(Dispatch{d.message, d.record, &d.letter})
+	s.o.Courier.Accept(Dispatch{Message: d.message, Verification: d.record, Origin: ctx, letter: &d.letter})
 	return d.view(), nil
 }
 
@@ -227,21 +230,24 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	if d.req.Caller.NoCredit { // after what is wrong with the request itself
 		return &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
-	if !a.Email && !d.tenant.allowsAll() && !d.tenant.allows(s.o.Addresses.Country(a.Send)) {
-		return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
+	spec := &d.record.Spec
+	if !a.Email {
+		spec.Country = s.o.Addresses.Country(a.Send)
+		if !d.tenant.allowsAll() && !d.tenant.allows(spec.Country) {
+			return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
+		}
 	}
-	if len(s.providers(dir, d.tenant.Name, d.req.Channel, a.Send)) == 0 {
+	if legs := d.legs(s, dir); len(legs) > 0 {
+		d.req.Channel = legs[0].Channel
+		if len(legs) > 1 {
+			legs[len(legs)-1].Wait = 0
+			spec.Plan = legs
+		}
+	}
+	if !s.reachable(dir, d.tenant, d.req.Channel, a.Send, spec.Country) {
 		return &Error{Kind: Undeliverable, Field: "channel", Rule: "route", Message: "the tenant has no route for this channel and address"}
 	}
-	return nil
-}
-
-// providers returns who carries a channel to an address.
-func (s *Service) providers(dir *Directory, tenant string, channel Channel, to string) []string {
-	if t, ok := dir.Tenant(tenant); ok && len(t.Routes) == 0 && s.o.Inbox != "" {
-		return []string{s.o.Inbox}
-	}
-	return dir.Route(tenant, channel, to)
+	return d.tenant.checkSender(d.req.Channel, cmp.Or(d.req.Sender, d.profile.Sender), spec.Country)
 }
 
 // settle decides the settings.
@@ -321,7 +327,21 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	d.record.Spec.Locale = s.o.Languages.Match(locales, preferences)
 	sender := cmp.Or(d.req.Sender, d.profile.Sender)
 	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables}
-	w, err := d.tenant.wordingFor(d.profile.Name, d.req.Channel, d.record.Spec.Locale, &d.letter)
+	channels := []Channel{d.req.Channel}
+	for i := 1; i < len(d.record.Spec.Plan); i++ {
+		channels = append(channels, d.record.Spec.Plan[i].Channel)
+	}
+	for _, channel := range channels {
+		if err := d.fillable(channel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillable refuses a start whose text on a channel shows what nobody gave.
+func (d *draft) fillable(channel Channel) *Error {
+	w, err := d.tenant.wordingFor(d.profile.Name, channel, d.record.Spec.Locale, &d.letter)
 	if err != nil {
 		return &Error{Kind: Internal, Cause: err}
 	}
@@ -330,7 +350,7 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 		values[name] = ""
 	}
 	name, missing := w.body.missing(values)
-	if !missing && d.req.Channel == Email {
+	if !missing && channel == Email {
 		name, missing = w.subject.missing(values)
 	}
 	if missing {
@@ -355,7 +375,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 	spec := &d.record.Spec
 	*spec = Spec{
 		Dialect: d.req.Dialect, Owner: d.req.Caller.Identity, Profile: d.profile.Name, Purpose: d.purpose, Channel: d.req.Channel,
-		Locale: spec.Locale, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
+		Locale: spec.Locale, Country: spec.Country, Plan: spec.Plan, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
 		Length: d.settings.Length, KeyID: d.ring.current(UseCode, now).id, OwnCode: d.req.Code != "",
 		FreshCode: d.profile.Resend == "new", Metadata: d.req.Metadata,
 	}
@@ -377,6 +397,9 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		spec.Handle = d.handle
 	}
 	d.message = Message{ID: messageID, Tenant: tenant, Verification: id, Kind: CodeMessage, Channel: d.req.Channel, Owner: s.o.Server}
+	if len(spec.Plan) > 0 {
+		d.record.Course = Course{Message: messageID}
+	}
 	d.replay = d.req.Repeat.check(d.ring, tenant)
 	return nil
 }
@@ -404,7 +427,7 @@ func (d *draft) view() View {
 
 func view(v *Verification, to string) View {
 	return View{
-		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.Spec.Channel, Purpose: v.Spec.Purpose,
+		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.channel(), Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
 		AttemptsLeft: v.attemptsLeft(), Unspent: v.unspent(), Sends: v.Sends, LastSent: v.LastSent,
 		ResendAfter: v.LastSent.Add(resendCooldown), Metadata: v.Spec.Metadata,

@@ -25,13 +25,18 @@ type Tenant struct {
 	Profiles    []Profile     `json:"profiles,omitempty"`
 	Templates   []Template    `json:"templates,omitempty"`
 	Credentials []Credential  `json:"credentials,omitempty"`
+	// Senders are what may be shown as the sender of a text, by country. When
+	// there are none, a request may ask for any that is well formed.
+	Senders      []Sender     `json:"senders,omitempty"`
+	SenderPolicy SenderPolicy `json:"sender_policy,omitempty"` // replace when empty
+	Webhooks     []Webhook    `json:"webhooks,omitempty"`      // that hear of events
 }
 
-// Route names the providers that carry a channel to a prefix.
-type Route struct {
-	Channel   Channel  `json:"channel"`
-	Prefix    string   `json:"prefix,omitempty"` // of an E.164 number, such as "+52"; the longest wins
-	Providers []string `json:"providers"`        // in order of preference
+// Webhook is an address of the tenant's application that hears of events.
+type Webhook struct {
+	URL    string      `json:"url"`
+	Secret string      `json:"secret_sealed"`    // see [Ring.SealText]; whsec_... of Standard Webhooks
+	Events []EventKind `json:"events,omitempty"` // empty means all of [WebhookEvents]
 }
 
 // Profile tells how verifications of one kind look. A zero field is open: the
@@ -49,6 +54,7 @@ type Profile struct {
 	Resend      string              `json:"resend,omitempty"` // "same" (default) or "new"
 	Purpose     string              `json:"purpose,omitempty"`
 	Sender      string              `json:"sender,omitempty"`
+	Plan        []Leg               `json:"plan,omitempty"` // channels that follow one another
 }
 
 // Field maps a dialect's field code to the channel of the address it holds.
@@ -64,6 +70,15 @@ type Template struct {
 	Locale  string  `json:"locale,omitempty"`  // the tenant's default when empty
 	Subject string  `json:"subject,omitempty"` // e-mail only
 	Text    string  `json:"text"`
+	// Domain makes the last line "@DOMAIN #CODE", so that a telephone offers the
+	// code to that site alone (WICG, origin-bound one-time codes).
+	Domain string `json:"domain,omitempty"`
+	// AppHash makes the last line the 11 characters by which Android's SMS
+	// Retriever gives the text to one app. It excludes Domain.
+	AppHash string `json:"app_hash,omitempty"`
+	// Params go to the provider as they are, such as dlt_entity_id and
+	// dlt_template_id in India, or the name of an approved WhatsApp template.
+	Params map[string]string `json:"params,omitempty"`
 }
 
 // CredentialType tells which dialect's credentials these are.

@@ -3,7 +3,6 @@ package otp
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,16 @@ func isName(s string) bool {
 }
 
 // IsChannel reports whether c is one of the channels.
-func IsChannel(c Channel) bool { return c == SMS || c == Email || c == Voice }
+func IsChannel(c Channel) bool { return slices.Contains(Channels(), c) }
+
+// channelWords lists the channels for people.
+func channelWords() string {
+	words := make([]string, len(Channels()))
+	for i, c := range Channels() {
+		words[i] = string(c)
+	}
+	return strings.Join(words, ", ")
+}
 
 func isPolicy(p Policy) bool { return p == "" || p == Compatible || p == Strict }
 
@@ -69,7 +77,10 @@ func (t *Tenant) check(path string) Mistakes {
 		f.check(!names[p.Name], at+".name", "another profile has this name")
 		names[p.Name] = true
 		p.check(f, at)
+		t.checkPlanRoutes(f, at, p)
 	}
+	t.checkSenders(f)
+	t.checkWebhooks(f)
 	for i := range t.Templates {
 		tpl, at := &t.Templates[i], fmt.Sprintf(".templates[%d]", i)
 		f.check(tpl.Profile == "" || names[tpl.Profile], at+".profile", "there is no profile %q", tpl.Profile)
@@ -81,15 +92,6 @@ func (t *Tenant) check(path string) Mistakes {
 	return f.all
 }
 
-func (r *Route) check(f *faultList, at string) {
-	f.check(IsChannel(r.Channel), at+".channel", "must be sms, email or voice")
-	f.check(len(r.Providers) > 0, at+".providers", "must name at least one provider")
-	if r.Prefix == "" {
-		return
-	}
-	f.check(r.Channel != Email && regexp.MustCompile(`^\+[0-9]{1,15}$`).MatchString(r.Prefix), at+".prefix", `must be the beginning of a number, such as "+52"`)
-}
-
 func (p *Profile) check(f *faultList, at string) {
 	f.check(isName(p.Name), at+".name", "must be 1 to 64 letters, digits, dots, dashes or underscores")
 	f.check(isPolicy(p.Policy), at+".policy", "must be compatible or strict")
@@ -99,11 +101,13 @@ func (p *Profile) check(f *faultList, at string) {
 	f.check(p.Length == 0 || p.Length >= MinLength && p.Length <= MaxLength, at+".length", "must be %d to %d", MinLength, MaxLength)
 	f.check(p.Lifetime == 0 || p.Lifetime >= time.Second && p.Lifetime <= maxLifetime, at+".lifetime", "must be 1s to 24h")
 	f.check(p.MaxAttempts >= 0 && p.MaxAttempts <= MaxAttempts, at+".max_attempts", "must be 1 to %d", MaxAttempts)
+	f.check(p.Sender == "" || senderFault(p.Sender) == "", at+".sender", "%s", senderFault(p.Sender))
+	p.checkPlan(f, at)
 	for _, dialect := range slices.Sorted(maps.Keys(p.Aliases)) {
 		f.check(dialect != "" && !slices.Contains(p.Aliases[dialect], ""), at+".aliases."+dialect, "must map a dialect to names")
 	}
 	for i, field := range p.Fields {
-		f.check(field.Code != "" && IsChannel(field.Channel), fmt.Sprintf("%s.fields[%d]", at, i), "must map a field code to sms, email or voice")
+		f.check(field.Code != "" && IsChannel(field.Channel), fmt.Sprintf("%s.fields[%d]", at, i), "must map a field code to a channel")
 	}
 }
 
@@ -122,7 +126,7 @@ func alphabetFault(a Alphabet) string {
 }
 
 func (t *Template) check(f *faultList, at string) {
-	f.check(t.Channel == "" || IsChannel(t.Channel), at+".channel", "must be sms, email or voice")
+	f.check(t.Channel == "" || IsChannel(t.Channel), at+".channel", "must be one of %s", channelWords())
 	f.check(t.Subject == "" || !hasBreaks(t.Subject), at+".subject", "must be one line")
 	text, err := parseTemplate(t.Text)
 	if err != nil {
@@ -132,6 +136,10 @@ func (t *Template) check(f *faultList, at string) {
 	}
 	if _, err := parseTemplate(t.Subject); err != nil {
 		f.add(at+".subject", "%v", err)
+	}
+	t.checkLastLine(f, at)
+	for _, name := range slices.Sorted(maps.Keys(t.Params)) {
+		f.check(isName(name) && len(t.Params[name]) <= 256 && !hasBreaks(t.Params[name]), at+".params."+name, "must be a name and one line of at most 256 bytes")
 	}
 }
 

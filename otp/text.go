@@ -58,10 +58,16 @@ type Text struct {
 	Body    string // plain text
 	Locale  string
 	Code    string // for carriers that take it by itself, such as approved templates
+	Brand   string
+	Params  map[string]string // see [Template.Params]
 }
 
-// wording is the pair of parsed templates that a message is made of.
-type wording struct{ subject, body text }
+// wording is what a message is made of.
+type wording struct {
+	subject, body text
+	last          text // the line that machines read, or none
+	params        map[string]string
+}
 
 // templatesFor returns the tenant's own templates for a profile and channel,
 // the more particular first.
@@ -121,6 +127,7 @@ func (t *Template) locale(of *Tenant) string {
 func (t *Tenant) wordingFor(profile string, channel Channel, locale string, letter *Letter) (wording, error) {
 	base := builtinText(locale)
 	subject, body, own := base.subject, base.short, cmp.Or(letter.Text, letter.Default)
+	var chosen Template
 	switch channel {
 	case Email:
 		body = base.long
@@ -129,14 +136,17 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 	}
 	for _, tpl := range t.templatesFor(profile, channel) {
 		if tpl.locale(t) == locale {
-			body, own = tpl.Text, letter.Text
+			body, own, chosen = tpl.Text, letter.Text, tpl
 			if tpl.Subject != "" {
 				subject = tpl.Subject
 			}
 			break
 		}
 	}
-	var w wording
+	w := wording{params: chosen.Params}
+	if channel == SMS {
+		w.last = chosen.lastLine()
+	}
 	var err error
 	if channel == Email { // nothing else shows one
 		if w.subject, err = parseTemplate(subject); err != nil {
@@ -151,6 +161,40 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 	return w, err
 }
 
+// lastLine is what a telephone reads by itself: the code bound to a site, or
+// the hash of an app.
+func (t *Template) lastLine() text {
+	switch {
+	case t.Domain != "":
+		return text{{literal: "@" + t.Domain + " #"}, {variable: "code"}}
+	case t.AppHash != "":
+		return text{{literal: t.AppHash}}
+	}
+	return nil
+}
+
+func (t *Template) checkLastLine(f *faultList, at string) {
+	f.check(t.Domain == "" || isDomain(t.Domain), at+".domain", "must be a host name such as example.com, without scheme, port and path")
+	hash := len(t.AppHash) == 11 && strings.Trim(t.AppHash, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") == ""
+	f.check(t.AppHash == "" || hash, at+".app_hash", "must be the 11 characters that Android's app signature helper shows")
+	f.check(t.Domain == "" || t.AppHash == "", at+".app_hash", "cannot stand beside a domain: both want the last line")
+	f.check(t.Domain == "" && t.AppHash == "" || t.Channel == "" || t.Channel == SMS, at+".channel", "must be sms for a template with a domain or an app_hash")
+}
+
+// isDomain tells whether s is a host name that a browser could show.
+func isDomain(s string) bool {
+	if len(s) > 253 || !strings.Contains(s, ".") {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
+			strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return false
+		}
+	}
+	return true
+}
+
 // render fills the wording.
 func (w wording) render(channel Channel, letter *Letter, code, brand, locale string, left time.Duration) Text {
 	values := make(map[string]string, len(letter.Variables)+4)
@@ -163,7 +207,13 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 	if channel == Voice {
 		values["code"] = strings.Join(strings.Split(code, ""), ", ")
 	}
-	t := Text{Channel: channel, To: letter.To, From: oneLine(letter.Sender), Locale: locale, Body: w.body.fill(values), Code: code}
+	t := Text{
+		Channel: channel, To: letter.To, From: oneLine(letter.Sender), Locale: locale, Body: w.body.fill(values), Code: code,
+		Brand: brand, Params: w.params,
+	}
+	if len(w.last) > 0 {
+		t.Body = strings.TrimRight(t.Body, "\r\n") + "\n" + w.last.fill(values)
+	}
 	if channel == Email {
 		values["code"] = "" // a subject shows on locked screens
 		t.Subject = strings.TrimSpace(w.subject.fill(values))

@@ -1,0 +1,126 @@
+package otp
+
+import (
+	"context"
+	"time"
+)
+
+// Task is what is to be done with a claimed message.
+type Task uint8
+
+// The tasks.
+const (
+	TaskNothing Task = iota // it is done with, or another server's
+	TaskSend                // it is to be carried
+	TaskHedge               // it is to be carried by another provider than the one that took it
+	TaskWait                // it was taken; it waits until its NextAt
+)
+
+// Claim is a message that this server has in hand.
+type Claim struct {
+	Task     Task
+	Dispatch Dispatch
+	// Overdue names the provider that should have sent a receipt by now and has
+	// not, or is "".
+	Overdue string
+}
+
+// Claim loads a message that waits for another try or for a timer, or that a
+// dead server left, makes it this server's, and tells what is to be done with
+// it. A message whose verification has ended is dropped, and so is one whose
+// plan went on. Errors: Unavailable, Internal.
+func (s *Service) Claim(ctx context.Context, m Message) (Claim, error) {
+	id, err := s.newID() // for the next leg, should it begin now
+	if err != nil {
+		return Claim{}, err
+	}
+	var c Claim
+	err = s.do(ctx, Step{
+		Load: Keys{Messages: []ID{m.ID}, Verifications: []ID{m.Verification}},
+		Decide: func(now time.Time, st *State) error {
+			c = s.claim(now, st, m, Message{ID: id, Owner: s.o.Server})
+			return nil
+		},
+	})
+	if err != nil {
+		return Claim{}, err
+	}
+	return c, nil
+}
+
+func (s *Service) claim(now time.Time, st *State, m, next Message) Claim {
+	stored, ok := st.Messages.Get(m.ID)
+	if !ok || stored.Owner != m.Owner {
+		return Claim{}
+	}
+	d := Dispatch{Message: stored}
+	v, ok := st.Verifications.Get(m.Verification)
+	d.Verification = v
+	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
+	if !ok || v.Status != Pending || !now.Before(v.Expires) || !led {
+		return d.drop(now, st, led)
+	}
+	if stored.Owner != s.o.Server {
+		stored.Owner = s.o.Server
+		if !stored.Taken() && !now.Before(stored.NextAt) {
+			stored.Copies++ // the dead server may have had it in hand
+		}
+		st.Messages.Put(m.ID, stored)
+		d.Message = stored
+	}
+	if !stored.Taken() {
+		return Claim{Task: TaskSend, Dispatch: d}
+	}
+	return d.timer(now, st, next)
+}
+
+// drop takes a message out of the outbox whose verification is over or has
+// gone on, and says so when nobody had taken it, or when a receipt was promised
+// and never came.
+func (d *Dispatch) drop(now time.Time, st *State, over bool) Claim {
+	m, v := &d.Message, &d.Verification
+	st.Messages.Delete(m.ID)
+	switch {
+	case !m.Taken():
+		detail := "the verification is over"
+		if !over {
+			detail = "another message took its place"
+		}
+		st.Journal(d.told(now, m.event(), EventUnsent, "", detail))
+	case m.Progress.Await > 0 && v.Status != Approved && !now.Before(m.Expires):
+		last := *m
+		last.Attempt++ // the number after that of the hand-over is reserved and free
+		st.Journal(d.told(now, last.event(), EventSilent, m.Progress.Provider, ""))
+	}
+	return Claim{}
+}
+
+// timer does what is due of a message that a carrier took.
+func (d *Dispatch) timer(now time.Time, st *State, next Message) Claim {
+	m, p := &d.Message, &d.Message.Progress
+	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	var c Claim
+	if due(p.LookAt) {
+		p.LookAt = time.Time{}
+		if p.Await > 0 {
+			c.Overdue = p.Provider
+		}
+	}
+	switch {
+	case due(p.LegAt):
+		st.Messages.Delete(m.ID)
+		next = d.Verification.advance(now, st, next, "server")
+		c.Task, c.Dispatch = TaskSend, Dispatch{Message: next, Verification: d.Verification}
+		return c
+	case due(p.HedgeAt):
+		p.HedgeAt, p.Hedged = time.Time{}, true
+		m.Attempt++
+		c.Task = TaskHedge
+	default:
+		c.Task = TaskWait
+	}
+	m.wait()
+	st.Messages.Put(m.ID, *m)
+	c.Dispatch = *d
+	return c
+}

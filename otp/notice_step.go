@@ -1,0 +1,150 @@
+package otp
+
+import (
+	"context"
+	"time"
+)
+
+// The name under which a webhook's secret is sealed.
+func webhookSecret(tenant, url string) string { return "webhook " + tenant + " " + url }
+
+// WebhookSecret names the secret of a webhook for [Ring.SealText].
+func WebhookSecret(tenant, url string) string { return webhookSecret(tenant, url) }
+
+// offKey names the mark of a webhook that was switched off. It speaks of URL and
+// secret, so that a webhook that is configured anew begins anew.
+func (s *Service) offKey(tenant string, w *Webhook) Key {
+	return s.Ring().lookup("webhook off", tenant, w.URL, w.Secret)
+}
+
+// webhook finds the one that a row is for.
+func (s *Service) webhook(m *Message) (*Webhook, bool) {
+	t, ok := s.Directory().Tenant(m.Tenant)
+	if !ok {
+		return nil, false
+	}
+	for i := range t.Webhooks {
+		if t.Webhooks[i].URL == m.Progress.Provider {
+			return &t.Webhooks[i], true
+		}
+	}
+	return nil, false
+}
+
+// Notice makes an outbox row of an event this server's and returns what is to
+// be told. Errors: NotFound when nobody is to hear of it any more (the row is
+// dropped) or another server tells it, Unavailable, Internal.
+func (s *Service) Notice(ctx context.Context, m Message) (Notice, error) {
+	w, listens := s.webhook(&m)
+	load := Keys{Messages: []ID{m.ID}}
+	var off Key
+	if listens {
+		off = s.offKey(m.Tenant, w)
+		load.Counters = []Key{off}
+	}
+	var wanted bool
+	if err := s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		wanted = false
+		stored, ok := st.Messages.Get(m.ID)
+		if !ok || stored.Owner != m.Owner {
+			return nil
+		}
+		if listens {
+			_, dead := st.Counters.Get(off)
+			wanted = !dead && now.Before(stored.Expires)
+		}
+		switch {
+		case !wanted:
+			st.Messages.Delete(m.ID)
+		case stored.Owner != s.o.Server:
+			stored.Owner = s.o.Server
+			st.Messages.Put(m.ID, stored)
+		}
+		return nil
+	}}); err != nil {
+		return Notice{}, err
+	}
+	if !wanted {
+		return Notice{}, &Error{Kind: NotFound, Message: "nobody is to hear of the event any more"}
+	}
+	return s.compose(ctx, &m, w)
+}
+
+// compose reads the event and makes what is told of it.
+func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, error) {
+	gone := &Error{Kind: NotFound, Message: "the event is gone"}
+	events, err := s.o.Store.Events(ctx, m.Verification)
+	if err != nil {
+		return Notice{}, unread(err)
+	}
+	found, err := s.o.Store.Verifications(ctx, m.Verification)
+	if err != nil {
+		return Notice{}, unread(err)
+	}
+	if len(found) == 0 {
+		return Notice{}, gone
+	}
+	secret, err := s.Ring().OpenText(webhookSecret(m.Tenant, w.URL), w.Secret)
+	if err != nil {
+		return Notice{}, AsError(err)
+	}
+	letter, err := found[0].letter(s.Ring())
+	if err != nil {
+		return Notice{}, AsError(err)
+	}
+	for i := range events {
+		if events[i].N == m.FirstEvent {
+			body, err := noticeOf(&events[i], &found[0], letter.To)
+			return Notice{ID: "evt_" + m.ID.Hex(), URL: w.URL, Secret: secret, At: s.Now(), Body: body}, err
+		}
+	}
+	return Notice{}, gone
+}
+
+// Noticed writes what became of one telling of an event: at nextAt it is told
+// again, and never when that is zero. With off the webhook is switched off until
+// it is configured anew or [Service.SwitchOn] is called.
+// Errors: Unavailable, Internal.
+func (s *Service) Noticed(ctx context.Context, m Message, nextAt time.Time, off bool) error {
+	load := Keys{Messages: []ID{m.ID}}
+	w, listens := s.webhook(&m)
+	var key Key
+	if off && listens {
+		key = s.offKey(m.Tenant, w)
+		load.Counters = []Key{key}
+	}
+	return s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		stored, ok := st.Messages.Get(m.ID)
+		if !ok || stored.Owner != s.o.Server {
+			return nil
+		}
+		if off && listens {
+			st.Counters.Put(key, Counter{Key: key, Value: now.Unix()})
+		}
+		if nextAt.IsZero() {
+			st.Messages.Delete(m.ID)
+			return nil
+		}
+		stored.Attempt, stored.NextAt = m.Attempt+1, nextAt
+		st.Messages.Put(m.ID, stored)
+		return nil
+	}})
+}
+
+// SwitchOn lets a webhook hear again after it was switched off, and reports
+// whether it was. Errors: NotFound when the tenant has no such webhook,
+// Unavailable, Internal.
+func (s *Service) SwitchOn(ctx context.Context, tenant, url string) (was bool, err error) {
+	w, ok := s.webhook(&Message{Tenant: tenant, Progress: Progress{Provider: url}})
+	if !ok {
+		return false, &Error{Kind: NotFound, Message: "the tenant has no such webhook"}
+	}
+	key := s.offKey(tenant, w)
+	err = s.do(ctx, Step{Load: Keys{Counters: []Key{key}}, Decide: func(_ time.Time, st *State) error {
+		if _, was = st.Counters.Get(key); was {
+			st.Counters.Delete(key)
+		}
+		return nil
+	}})
+	return was, err
+}

@@ -1,0 +1,64 @@
+package otp
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+)
+
+// Facts are what is known of an event where it happens and is not kept with it:
+// for metrics.
+type Facts struct {
+	Channel  Channel
+	Country  string        // ISO 3166, or ""
+	Provider string        // of a message's event
+	Since    time.Duration // since the verification began, or the message for a message's event
+}
+
+// carried is the detail of a message's event.
+func carried(channel Channel, provider, detail string) string {
+	return strings.TrimSpace(string(channel) + " " + cmp.Or(provider, "-") + " " + detail)
+}
+
+// Carried reads the detail of a message's event: the channel, the provider ("-"
+// and "" when there was none), and what it said. ok is false for an event of
+// another kind.
+func (e *Event) Carried() (channel Channel, provider, detail string, ok bool) {
+	switch e.Kind {
+	case EventSent, EventRetry, EventUnsent, EventDelivered, EventFailed, EventSilent:
+	default:
+		return "", "", "", false
+	}
+	first, rest, _ := strings.Cut(e.Detail, " ")
+	provider, detail, _ = strings.Cut(rest, " ")
+	return Channel(first), strings.Trim(provider, "-"), detail, true
+}
+
+// do carries out a step and gives an unknown error its kind. What the step
+// journaled is observed after the commit, and handed to the courier where a
+// tenant's webhook is to hear of it.
+func (s *Service) do(ctx context.Context, step Step) error {
+	var events []Event
+	var notices []Message
+	decide := step.Decide
+	step.Decide = func(now time.Time, st *State) error {
+		if err := decide(now, st); err != nil {
+			return err
+		}
+		events, notices = st.events, s.notices(now, st)
+		return nil
+	}
+	if err := s.o.Store.Do(ctx, step); err != nil {
+		return AsError(err)
+	}
+	if s.o.Observe != nil {
+		for i := range events {
+			s.o.Observe(&events[i])
+		}
+	}
+	for _, m := range notices {
+		s.o.Courier.Accept(Dispatch{Message: m})
+	}
+	return nil
+}

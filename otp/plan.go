@@ -1,0 +1,151 @@
+package otp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The bounds of a plan: each leg is a message that somebody pays for.
+const (
+	maxLegs    = 4
+	minLegWait = 5 * time.Second
+	maxLegWait = 10 * time.Minute
+)
+
+// legs returns the plan of a start: the profile's, without the channels that
+// nobody carries to the address, or none. A caller that chose a channel itself
+// begins there.
+func (d *draft) legs(s *Service, dir *Directory) []Leg {
+	plan := d.profile.Plan
+	if d.address.Email || len(plan) == 0 {
+		return nil
+	}
+	if d.req.Pinned {
+		at := slices.IndexFunc(plan, func(l Leg) bool { return l.Channel == d.req.Channel })
+		if at < 0 {
+			return nil
+		}
+		plan = plan[at:]
+	}
+	var open []Leg
+	for _, leg := range plan {
+		if s.reachable(dir, d.tenant, leg.Channel, d.address.Send, d.record.Spec.Country) {
+			open = append(open, leg)
+		}
+	}
+	return open
+}
+
+// nextLeg returns the leg after the present one.
+func (v *Verification) nextLeg() (Leg, bool) {
+	if next := v.Course.Leg + 1; next < len(v.Spec.Plan) {
+		return v.Spec.Plan[next], true
+	}
+	return Leg{}, false
+}
+
+// channel is the one of the present leg.
+func (v *Verification) channel() Channel {
+	if v.Course.Leg < len(v.Spec.Plan) {
+		return v.Spec.Plan[v.Course.Leg].Channel
+	}
+	return v.Spec.Channel
+}
+
+// legAt is when the leg after the present one begins if nothing is heard.
+func (v *Verification) legAt(now time.Time) time.Time {
+	if _, more := v.nextLeg(); !more {
+		return time.Time{}
+	}
+	return now.Add(v.Spec.Plan[v.Course.Leg].Wait)
+}
+
+// advance begins the next leg with a message of its own and saves both. There
+// must be one.
+func (v *Verification) advance(now time.Time, st *State, m Message, actor string) Message {
+	v.Course.Leg++
+	m.Tenant, m.Verification, m.Kind, m.Channel = v.Tenant, v.ID, CodeMessage, v.channel()
+	v.Course.Message = m.ID
+	st.Journal(v.event(EventNextLeg, now, actor, string(m.Channel)))
+	m = m.born(v, now)
+	st.Messages.Put(m.ID, m)
+	st.Verifications.Put(v.ID, *v)
+	return m
+}
+
+// NextRequest asks for the next leg of a plan now.
+type NextRequest struct {
+	Caller  Caller
+	Dialect string
+	Ref     Ref
+	Repeat  *Repeat
+}
+
+// Next begins the next leg of a pending verification's plan at once, with the
+// same code. It counts as a send of the destination.
+//
+// Errors: as [Service.Resend], and Ended when the plan has no further leg.
+func (s *Service) Next(ctx context.Context, req NextRequest) (View, error) {
+	messageID, err := s.newID()
+	if err != nil {
+		return View{}, err
+	}
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, func(a *act, now time.Time, st *State) error {
+		return a.next(now, st, Message{ID: messageID, Owner: s.o.Server})
+	})
+	if err != nil {
+		return View{}, err
+	}
+	s.o.Courier.Accept(Dispatch{Message: *a.message, Verification: a.v, Origin: ctx})
+	return a.view, nil
+}
+
+func (a *act) next(now time.Time, st *State, m Message) error {
+	if err := a.pending(); err != nil {
+		return err
+	}
+	if _, more := a.v.nextLeg(); !more {
+		return &Error{Kind: Ended, Message: "the verification has no further channel"}
+	}
+	if err := a.maySend(now, st, 0); err != nil {
+		return err
+	}
+	a.v.Sends, a.v.LastSent = a.v.Sends+1, now
+	a.dest = a.dest.sent(now)
+	st.Destinations.Put(a.dest.Key, a.dest)
+	m = a.v.advance(now, st, m, a.caller.Identity)
+	a.message = &m
+	return nil
+}
+
+func (p *Profile) checkPlan(f *faultList, at string) {
+	if len(p.Plan) == 0 {
+		return
+	}
+	f.check(len(p.Plan) >= 2 && len(p.Plan) <= maxLegs, at+".plan", "must have 2 to %d channels", maxLegs)
+	for i, leg := range p.Plan {
+		here := fmt.Sprintf("%s.plan[%d]", at, i)
+		f.check(IsChannel(leg.Channel) && leg.Channel != Email, here+".channel", "must be a channel of telephones: sms, voice, whatsapp or telegram")
+		twice := slices.ContainsFunc(p.Plan[:i], func(l Leg) bool { return l.Channel == leg.Channel })
+		f.check(!twice, here+".channel", "stands in the plan already")
+		if i+1 < len(p.Plan) {
+			f.check(leg.Wait >= minLegWait && leg.Wait <= maxLegWait, here+".wait", "must be %s to %s", minLegWait, maxLegWait)
+		} else {
+			f.check(leg.Wait == 0, here+".wait", "says nothing: no channel follows")
+		}
+	}
+}
+
+// checkPlanRoutes refuses a plan with a channel that no route carries, which
+// would be found out only when somebody waits for it.
+func (t *Tenant) checkPlanRoutes(f *faultList, at string, p *Profile) {
+	if len(t.Routes) == 0 {
+		return
+	}
+	for i, leg := range p.Plan {
+		carried := slices.ContainsFunc(t.Routes, func(r Route) bool { return r.Channel == leg.Channel })
+		f.check(carried, fmt.Sprintf("%s.plan[%d].channel", at, i), "has no route; add one for %s", leg.Channel)
+	}
+}

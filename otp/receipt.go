@@ -1,0 +1,114 @@
+package otp
+
+import (
+	"context"
+	"time"
+)
+
+// Word is what a carrier says about a message after it has taken it.
+type Word struct {
+	Provider string
+	ID       string // by which the carrier names the message, or a part of it
+	Fate     Fate
+	Detail   string // the carrier's own word or number; nothing secret
+}
+
+// Heard is what a carrier's word changed.
+type Heard struct {
+	Known bool      // it names a message
+	News  bool      // it was not said before and contradicts nothing
+	Again *Dispatch // this message is to be carried now, by another provider or on another channel
+}
+
+// Hear takes a carrier's word in. It is told once and only forward: what is
+// delivered stays delivered. A message that failed goes to another provider
+// while its code lives, and on to the next leg of its plan when nobody is left.
+//
+// Errors: Unavailable, Internal; then nothing was noted.
+func (s *Service) Hear(ctx context.Context, w Word) (Heard, error) {
+	key := s.Ring().carrierKey(w.Provider, w.ID)
+	h, ok, err := s.o.Store.Handle(ctx, key)
+	switch {
+	case err != nil:
+		return Heard{}, unread(err)
+	case !ok:
+		return Heard{}, nil
+	case w.Fate == FateUnknown:
+		return Heard{Known: true}, nil
+	}
+	var heard Heard
+	err = s.do(ctx, Step{
+		Load: Keys{Handles: []Key{key}, Messages: []ID{h.Message}, Verifications: []ID{h.Verification}},
+		Decide: func(now time.Time, st *State) error {
+			heard = s.hear(now, st, key, w)
+			return nil
+		},
+	})
+	if err != nil {
+		return Heard{}, err
+	}
+	return heard, nil
+}
+
+func (s *Service) hear(now time.Time, st *State, key Key, w Word) Heard {
+	h, ok := st.Handles.Get(key)
+	if !ok {
+		return Heard{}
+	}
+	v, known := st.Verifications.Get(h.Verification)
+	if !known || h.Fate != FateUnknown {
+		return Heard{Known: true}
+	}
+	h.Fate = w.Fate
+	st.Handles.Put(key, h)
+	m, open := st.Messages.Get(h.Message)
+	if !open {
+		m = Message{ID: h.Message, Tenant: v.Tenant, Verification: v.ID, Channel: v.channel(), Created: v.LastSent}
+	}
+	d := Dispatch{Message: m, Verification: v}
+	heard := Heard{Known: true, News: true}
+	if w.Fate == FateDelivered {
+		if m.Progress.Await--; open && m.Progress.Await > 0 && !m.Progress.Hedged {
+			st.Messages.Put(m.ID, m) // other parts are still on their way
+			return heard
+		}
+		d.note(now, st, EventDelivered, w)
+		if open {
+			st.Messages.Delete(m.ID)
+		}
+		return heard
+	}
+	d.note(now, st, EventFailed, w)
+	if open {
+		heard.Again = s.rescue(now, st, &d)
+	}
+	return heard
+}
+
+// note journals a carrier's word.
+func (d *Dispatch) note(now time.Time, st *State, kind EventKind, w Word) {
+	st.Journal(d.told(now, d.Verification.Events, kind, w.Provider, w.Detail))
+	d.Verification.Events++
+	st.Verifications.Put(d.Verification.ID, d.Verification)
+}
+
+// rescue makes a message that its carrier lost this server's, to be carried
+// again. It returns nil when that makes no sense any more.
+func (s *Service) rescue(now time.Time, st *State, d *Dispatch) *Dispatch {
+	m, v := d.Message, &d.Verification
+	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
+	if v.Status != Pending || !led {
+		st.Messages.Delete(m.ID)
+		return nil
+	}
+	if m.Progress.Hedged {
+		if m.Progress.Await--; m.Progress.Await > 0 { // the other copy is still on its way
+			st.Messages.Put(m.ID, m)
+			return nil
+		}
+	}
+	m.Attempt++
+	m.Owner, m.NextAt, m.Progress = s.o.Server, now, Progress{}
+	st.Messages.Put(m.ID, m)
+	return &Dispatch{Message: m, Verification: *v}
+}
