@@ -51,6 +51,8 @@ type Reads interface {
 	Destination(ctx context.Context, key Key) (Destination, bool, error)
 	// Contact returns one contact and whether it exists.
 	Contact(ctx context.Context, key Key) (Contact, bool, error)
+	// Handle returns one handle and whether it exists.
+	Handle(ctx context.Context, key Key) (Handle, bool, error)
 	// Events returns the journal of one verification in order of its numbers.
 	Events(ctx context.Context, id ID) ([]Event, error)
 	Scans
