@@ -13,6 +13,9 @@ import (
 // texts behind their length. It is smaller and quicker to bind than thirty
 // columns, and the same in every engine. A new field is appended and read as
 // its zero value from older rows; nothing is ever removed or reordered.
+//
+// What most rows do not have, a course, a progress or what a carrier said, is
+// a packed value of its own, and an empty one while there is none.
 
 // ErrCorrupt says that a packed value cannot be read.
 var ErrCorrupt = errors.New("store: a packed value is damaged")
@@ -37,7 +40,7 @@ func FromMicros(us int64) time.Time {
 
 // PackSpec packs what a verification was started with.
 func PackSpec(s *otp.Spec) []byte {
-	p := make(packer, 0, 192+len(s.Letter)+len(s.Metadata))
+	p := make(packer, 0, 192+len(s.Letter)+len(s.Metadata)+16*len(s.Plan))
 	p = append(p, packVersion)
 	p.text(s.Dialect)
 	p.text(s.Owner)
@@ -59,6 +62,12 @@ func PackSpec(s *otp.Spec) []byte {
 	p.number(s.Number)
 	p.bytes(s.Handle[:])
 	p.bytes(s.Prev[:])
+	p.text(s.Country)
+	p.number(int64(len(s.Plan)))
+	for _, l := range s.Plan {
+		p.text(string(l.Channel))
+		p.number(int64(l.Wait))
+	}
 	return p
 }
 
@@ -74,7 +83,93 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 		Number: u.number(), Handle: u.key(),
 	}
 	s.Prev = otp.ID(u.key())
+	if !u.more() { // the first version of the tables ended here
+		return s, u.err
+	}
+	s.Country = u.text()
+	for range u.count() {
+		s.Plan = append(s.Plan, otp.Leg{Channel: otp.Channel(u.text()), Wait: time.Duration(u.number())})
+	}
 	return s, u.err
+}
+
+// PackCourse packs how far a plan has come; the zero Course is empty.
+func PackCourse(c *otp.Course) []byte {
+	if *c == (otp.Course{}) {
+		return nil
+	}
+	p := make(packer, 0, 24)
+	p = append(p, packVersion)
+	p.bytes(c.Message[:])
+	p.number(int64(c.Leg))
+	return p
+}
+
+// UnpackCourse is the inverse of [PackCourse].
+func UnpackCourse(b []byte) (c otp.Course, err error) {
+	if len(b) == 0 {
+		return c, nil
+	}
+	u := unpacker{rest: b}
+	u.version()
+	c.Message = otp.ID(u.key())
+	c.Leg = int(u.number())
+	return c, u.err
+}
+
+// PackProgress packs what is known of a message that a carrier has taken; the
+// zero Progress is empty.
+func PackProgress(x *otp.Progress) []byte {
+	if *x == (otp.Progress{}) {
+		return nil
+	}
+	p := make(packer, 0, 48+len(x.Provider))
+	p = append(p, packVersion)
+	p.text(x.Provider)
+	p.number(int64(x.Await))
+	p.truth(x.Hedged)
+	p.time(x.HedgeAt)
+	p.time(x.LookAt)
+	p.time(x.LegAt)
+	return p
+}
+
+// UnpackProgress is the inverse of [PackProgress].
+func UnpackProgress(b []byte) (x otp.Progress, err error) {
+	if len(b) == 0 {
+		return x, nil
+	}
+	u := unpacker{rest: b}
+	u.version()
+	x = otp.Progress{
+		Provider: u.text(), Await: int(u.number()), Hedged: u.truth(), HedgeAt: u.time(), LookAt: u.time(), LegAt: u.time(),
+	}
+	return x, u.err
+}
+
+// PackCarried packs the message that a handle names and its fate; a handle of
+// a dialect has neither and is empty.
+func PackCarried(h *otp.Handle) []byte {
+	if h.Message == (otp.ID{}) && h.Fate == otp.FateUnknown {
+		return nil
+	}
+	p := make(packer, 0, 24)
+	p = append(p, packVersion)
+	p.bytes(h.Message[:])
+	p = append(p, byte(h.Fate))
+	return p
+}
+
+// UnpackCarried is the inverse of [PackCarried].
+func UnpackCarried(b []byte, h *otp.Handle) error {
+	if len(b) == 0 {
+		return nil
+	}
+	u := unpacker{rest: b}
+	u.version()
+	h.Message = otp.ID(u.key())
+	h.Fate = otp.Fate(u.octet())
+	return u.err
 }
 
 // PackDestination packs everything of a destination but its key, tenant and
@@ -171,15 +266,21 @@ func (u *unpacker) number() int64 {
 
 func (u *unpacker) time() time.Time { return FromMicros(u.number()) }
 
-func (u *unpacker) truth() bool {
+func (u *unpacker) octet() byte {
 	if len(u.rest) == 0 {
 		u.fail()
-		return false
+		return 0
 	}
 	b := u.rest[0]
 	u.rest = u.rest[1:]
-	return b != 0
+	return b
 }
+
+func (u *unpacker) truth() bool { return u.octet() != 0 }
+
+// more tells whether the value goes on: one from before a field was appended
+// ends where that field would begin.
+func (u *unpacker) more() bool { return len(u.rest) > 0 }
 
 // count reads the length of a list; each entry takes at least a byte.
 func (u *unpacker) count() int {

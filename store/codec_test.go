@@ -10,6 +10,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/storetest"
 )
 
 func fullSpec() otp.Spec {
@@ -17,8 +18,14 @@ func fullSpec() otp.Spec {
 		Dialect: "native", Owner: "key \xff\x00", Profile: "login", Purpose: "p", Channel: otp.SMS, Locale: "es", Subject: "s",
 		Created: time.Date(2026, 7, 1, 2, 3, 4, 567000, time.UTC), MaxAttempts: 5, Alphabet: otp.Alnum, Length: 8,
 		KeyID: math.MaxUint32, OwnCode: true, FreshCode: true, Context: []byte{0}, Letter: []byte("l"), Metadata: []byte("{}"),
-		Number: math.MinInt64, Handle: otp.Key{1}, Prev: otp.ID{2},
+		Number: math.MinInt64, Handle: otp.Key{1}, Prev: otp.ID{2}, Country: "PE",
+		Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
 	}
+}
+
+func fullProgress() otp.Progress {
+	at := time.Date(2026, 7, 1, 2, 3, 4, 567000, time.UTC)
+	return otp.Progress{Provider: "p\xff\x00", Await: 3, Hedged: true, HedgeAt: at, LookAt: at.AddDate(-99, 0, 0), LegAt: at.AddDate(9, 0, 0)}
 }
 
 func fullDestination() otp.Destination {
@@ -65,7 +72,13 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	t.Parallel()
 	spec, place := fullSpec(), fullDestination()
 	packed := store.PackSpec(&spec)
+	older := spec
+	older.Country, older.Plan = "", nil
+	end := len(store.PackSpec(&older)) - 2 // an empty text and a list of none
 	for n := range packed {
+		if n == end {
+			continue // a whole value of the first version
+		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("spec cut at %d: %v", n, err)
 		}
@@ -74,6 +87,87 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	for n := range packed {
 		if err := store.UnpackDestination(packed[:n], new(otp.Destination)); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("destination cut at %d: %v", n, err)
+		}
+	}
+}
+
+// TestSpecOfTheFirstVersion reads a value that was packed before a country and
+// a plan were appended.
+func TestSpecOfTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	first := storetest.First(t)
+	if got, err := store.UnpackSpec(first.Spec); err != nil || !reflect.DeepEqual(got, first.Verification.Spec) {
+		t.Errorf("got  %+v, error %v\nwant %+v", got, err, first.Verification.Spec)
+	}
+	if now := store.PackSpec(&first.Verification.Spec); !bytes.HasPrefix(now, first.Spec) {
+		t.Errorf("%x is no longer the beginning of %x", first.Spec, now)
+	}
+}
+
+// each calls try with the value that has only the i-th field of the sample, for
+// every field, and with the whole sample.
+func each[V any](t *testing.T, sample V, try func(want V)) {
+	t.Helper()
+	full := reflect.ValueOf(sample)
+	for i := range full.NumField() {
+		if full.Field(i).IsZero() {
+			t.Errorf("the sample leaves %s empty", full.Type().Field(i).Name)
+		}
+		var want V
+		reflect.ValueOf(&want).Elem().Field(i).Set(full.Field(i))
+		try(want)
+	}
+	try(sample)
+}
+
+func TestWhatMostRowsLackIsEmptyAndElseKept(t *testing.T) {
+	t.Parallel()
+	each(t, otp.Course{Message: otp.ID{1}, Leg: math.MinInt64}, func(want otp.Course) {
+		if got, err := store.UnpackCourse(store.PackCourse(&want)); err != nil || got != want {
+			t.Errorf("got %+v, want %+v, error %v", got, want, err)
+		}
+	})
+	each(t, fullProgress(), func(want otp.Progress) {
+		if got, err := store.UnpackProgress(store.PackProgress(&want)); err != nil || got != want {
+			t.Errorf("got %+v, want %+v, error %v", got, want, err)
+		}
+	})
+	each(t, otp.Handle{Key: otp.Key{1}, Verification: otp.ID{2}, Message: otp.ID{3}, Fate: math.MaxUint8}, func(want otp.Handle) {
+		got := otp.Handle{Key: want.Key, Verification: want.Verification}
+		if err := store.UnpackCarried(store.PackCarried(&want), &got); err != nil || got != want {
+			t.Errorf("got %+v, want %+v, error %v", got, want, err)
+		}
+	})
+	for name, packed := range map[string][]byte{
+		"course":   store.PackCourse(&otp.Course{}),
+		"progress": store.PackProgress(&otp.Progress{}),
+		"carried":  store.PackCarried(&otp.Handle{Key: otp.Key{1}, Verification: otp.ID{2}}),
+	} {
+		if len(packed) != 0 {
+			t.Errorf("an empty %s has %d bytes", name, len(packed))
+		}
+	}
+}
+
+func TestCutValuesOfWhatMostRowsLackAreCorrupt(t *testing.T) {
+	t.Parallel()
+	progress := fullProgress()
+	for name, c := range map[string]struct {
+		packed []byte
+		unpack func([]byte) error
+	}{
+		"course":   {store.PackCourse(&otp.Course{Message: otp.ID{1}, Leg: 1}), func(b []byte) error { _, err := store.UnpackCourse(b); return err }},
+		"progress": {store.PackProgress(&progress), func(b []byte) error { _, err := store.UnpackProgress(b); return err }},
+		"carried":  {store.PackCarried(&otp.Handle{Fate: otp.FateFailed}), func(b []byte) error { return store.UnpackCarried(b, new(otp.Handle)) }},
+	} {
+		for n := 1; n < len(c.packed); n++ { // an empty one is whole
+			if err := c.unpack(c.packed[:n]); !errors.Is(err, store.ErrCorrupt) {
+				t.Errorf("%s cut at %d: %v", name, n, err)
+			}
+		}
+		c.packed[0]++
+		if err := c.unpack(c.packed); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("%s of another version: %v", name, err)
 		}
 	}
 }
@@ -101,6 +195,7 @@ func FuzzSpec(f *testing.F) {
 	spec := fullSpec()
 	f.Add(store.PackSpec(&spec))
 	f.Add(store.PackSpec(&otp.Spec{}))
+	f.Add(bytes.TrimSuffix(store.PackSpec(&otp.Spec{}), []byte{0, 0})) // of the first version
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := store.UnpackSpec(b)
@@ -134,4 +229,50 @@ func FuzzDestination(f *testing.F) {
 			t.Fatalf("%+v became %+v, error %v", got, again, err)
 		}
 	})
+}
+
+// FuzzCourse is FuzzSpec for courses.
+func FuzzCourse(f *testing.F) {
+	f.Add(store.PackCourse(&otp.Course{Message: otp.ID{1}, Leg: 3}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		readsAgain(t, b, store.UnpackCourse, store.PackCourse)
+	})
+}
+
+// FuzzProgress is FuzzSpec for what is known of a message.
+func FuzzProgress(f *testing.F) {
+	progress := fullProgress()
+	f.Add(store.PackProgress(&progress))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		readsAgain(t, b, store.UnpackProgress, store.PackProgress)
+	})
+}
+
+// FuzzCarried is FuzzSpec for the message of a handle.
+func FuzzCarried(f *testing.F) {
+	f.Add(store.PackCarried(&otp.Handle{Message: otp.ID{1}, Fate: otp.FateDelivered}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		readsAgain(t, b, func(b []byte) (h otp.Handle, err error) {
+			err = store.UnpackCarried(b, &h)
+			return h, err
+		}, store.PackCarried)
+	})
+}
+
+// readsAgain fails when a value that was read is another one after it was
+// written and read once more.
+func readsAgain[V comparable](t *testing.T, b []byte, unpack func([]byte) (V, error), pack func(*V) []byte) {
+	got, err := unpack(b)
+	if err != nil {
+		if !errors.Is(err, store.ErrCorrupt) {
+			t.Fatal(err)
+		}
+		return
+	}
+	if again, err := unpack(pack(&got)); err != nil || got != again {
+		t.Fatalf("%+v became %+v, error %v", got, again, err)
+	}
 }

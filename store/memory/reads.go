@@ -48,6 +48,17 @@ func (e *Engine) Contact(ctx context.Context, key otp.Key) (otp.Contact, bool, e
 	return cloneContact(c), ok, nil
 }
 
+// Handle implements [otp.Reads].
+func (e *Engine) Handle(ctx context.Context, key otp.Key) (otp.Handle, bool, error) {
+	if err := e.readable(ctx); err != nil {
+		return otp.Handle{}, false, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	h, ok := e.handles[key]
+	return h, ok, nil
+}
+
 // Events implements [otp.Reads].
 func (e *Engine) Events(ctx context.Context, id otp.ID) ([]otp.Event, error) {
 	if err := e.readable(ctx); err != nil {
@@ -136,6 +147,8 @@ func cloneContact(c otp.Contact) otp.Contact {
 
 func cloneMessage(m otp.Message) otp.Message {
 	m.Created, m.Expires, m.NextAt = utc(m.Created), utc(m.Expires), utc(m.NextAt)
+	p := &m.Progress
+	p.HedgeAt, p.LookAt, p.LegAt = utc(p.HedgeAt), utc(p.LookAt), utc(p.LegAt)
 	return m
 }
 
@@ -143,6 +156,7 @@ func cloneVerification(v otp.Verification) otp.Verification {
 	v.LastSent, v.Expires, v.Ended, v.Secret = utc(v.LastSent), utc(v.Expires), utc(v.Ended), bare(v.Secret)
 	s := &v.Spec
 	s.Created, s.Context, s.Letter, s.Metadata = utc(s.Created), bare(s.Context), bare(s.Letter), bare(s.Metadata)
+	s.Plan = append([]otp.Leg(nil), s.Plan...)
 	return v
 }
 

@@ -155,15 +155,17 @@ func (b *batch) loadReplay(r *row) error {
 
 func (b *batch) loadHandle(r *row) error {
 	b.seen.handles++
-	key := r.key()
-	if r.none() {
-		b.records.Handles.Miss(key)
-		b.holes.handles = append(b.holes.handles, key)
+	h, found, err := readHandle(r)
+	if err != nil {
+		return err
+	}
+	if !found {
+		b.records.Handles.Miss(h.Key)
+		b.holes.handles = append(b.holes.handles, h.Key)
 		return nil
 	}
-	v := otp.Handle{Key: key, Verification: r.id()}
-	b.records.Handles.Load(key, v)
-	b.seen.wanted = append(b.seen.wanted, v.Verification)
+	b.records.Handles.Load(h.Key, h)
+	b.seen.wanted = append(b.seen.wanted, h.Verification)
 	return nil
 }
 
@@ -220,7 +222,10 @@ func (b *batch) loadVerification(r *row) error {
 }
 
 func (b *batch) loadMessage(r *row) error {
-	m := readMessage(r)
+	m, err := readMessage(r)
+	if err != nil {
+		return err
+	}
 	b.records.Messages.Load(m.ID, m)
 	return nil
 }

@@ -72,6 +72,15 @@ func (e *Engine) Contact(ctx context.Context, key otp.Key) (c otp.Contact, found
 	return c, found, err
 }
 
+// Handle implements [otp.Reads].
+func (e *Engine) Handle(ctx context.Context, key otp.Key) (h otp.Handle, found bool, err error) {
+	err = e.look(ctx, sqlHandle, func(r *row) (err error) {
+		h, found, err = readHandle(r)
+		return err
+	}, key[:])
+	return h, found, err
+}
+
 // Events implements [otp.Reads].
 func (e *Engine) Events(ctx context.Context, id otp.ID) (list []otp.Event, err error) {
 	err = e.look(ctx, sqlEvents, func(r *row) error {
@@ -123,8 +132,9 @@ func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) (keys 
 // Orphans implements [otp.Scans].
 func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) (list []otp.Message, err error) {
 	err = e.look(ctx, sqlOrphans, func(r *row) error {
-		list = append(list, readMessage(r))
-		return nil
+		m, err := readMessage(r)
+		list = append(list, m)
+		return err
 	}, self[:], int8Of(store.FleetTimeout.Microseconds()), int8Of(int64(limit)))
 	return list, err
 }
@@ -137,7 +147,9 @@ func readVerification(r *row) (otp.Verification, error) {
 		Status: otp.Status(r.number()), Tenant: r.text(), Secret: r.blob(),
 	}
 	var err error
-	v.Spec, err = store.UnpackSpec(r.raw())
+	if v.Spec, err = store.UnpackSpec(r.raw()); err == nil {
+		v.Course, err = store.UnpackCourse(r.raw())
+	}
 	return v, err
 }
 
@@ -162,13 +174,26 @@ func readContact(r *row) (c otp.Contact, found bool) {
 	return c, true
 }
 
-func readMessage(r *row) otp.Message {
-	return otp.Message{
+// readHandle returns the key alone for a placeholder.
+func readHandle(r *row) (h otp.Handle, found bool, err error) {
+	h.Key = r.key()
+	if r.none() {
+		return h, false, nil
+	}
+	h.Verification = r.id()
+	return h, true, store.UnpackCarried(r.raw(), &h)
+}
+
+func readMessage(r *row) (otp.Message, error) {
+	m := otp.Message{
 		ID: r.id(), Verification: r.id(), Owner: r.id(),
 		Created: store.FromMicros(r.number()), Expires: store.FromMicros(r.number()), NextAt: store.FromMicros(r.number()),
 		Attempt: int(r.number()), Copies: int(r.number()), FirstEvent: int(r.number()),
 		Kind: otp.MessageKind(r.number()), Tenant: r.text(), Channel: otp.Channel(r.text()),
 	}
+	var err error
+	m.Progress, err = store.UnpackProgress(r.raw())
+	return m, err
 }
 
 func readEvent(r *row) otp.Event {

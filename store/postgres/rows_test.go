@@ -2,11 +2,16 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/storetest"
 	"github.com/aldaba-otp/aldaba/store/storetest/pgcluster"
 )
 
@@ -31,6 +36,53 @@ func noPlaceholderStays(t *testing.T, c *pgcluster.Cluster) {
 	if rows != 1 {
 		t.Fatalf("%d rows stay, want the one that was put", rows)
 	}
+}
+
+// placeholderIsNone proves it for a row that a program left behind; those of
+// open batches are seen by nobody else.
+func placeholderIsNone(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	w := writer(t, url)
+	exec(t, direct(t, url), "INSERT INTO handle (key) VALUES ('01000000-0000-0000-0000-000000000000')")
+	key := otp.Key{1}
+	if h, found, err := w.Handle(t.Context(), key); found || h != (otp.Handle{}) || err != nil {
+		t.Fatal(h, found, err)
+	}
+	if err := w.Do(t.Context(), otp.Step{Load: otp.Keys{Handles: []otp.Key{key}}, Decide: func(_ time.Time, s *otp.State) error {
+		if _, found := s.Handles.Get(key); found {
+			return errors.New("a step found it")
+		}
+		s.Handles.Put(key, otp.Handle{Key: key, Message: otp.ID{2}})
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	h, found, err := w.Handle(t.Context(), key)
+	if want := (otp.Handle{Key: key, Message: otp.ID{2}}); !found || h != want || err != nil {
+		t.Fatal(h, found, err)
+	}
+}
+
+// firstSchema makes the tables with the first migration alone.
+func firstSchema(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	conn, first := direct(t, url), storetest.First(t)
+	text, err := os.ReadFile("migrations/0001_records.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, string(text))
+	exec(t, conn, "CREATE TABLE schema_version (version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())")
+	exec(t, conn, "INSERT INTO schema_version (version) VALUES (1)")
+	v, m, h := first.Verification, first.Message, first.Handle
+	exec(t, conn, fmt.Sprintf(`INSERT INTO verification VALUES ('%x', '%x', %d, %d, 0, %d, %d, %d, %d, %d, '%s', '%s', '\x%x')`,
+		v.ID[:], v.Destination[:], store.Micros(v.LastSent), store.Micros(v.Expires),
+		v.Attempts, v.Generation, v.Sends, v.Events, v.Status, v.Tenant, v.Secret, first.Spec))
+	exec(t, conn, fmt.Sprintf(`INSERT INTO message VALUES ('%x', '%x', '%x', %d, %d, %d, %d, %d, %d, %d, '%s', '%s')`,
+		m.ID[:], m.Verification[:], m.Owner[:], store.Micros(m.Created), store.Micros(m.Expires), store.Micros(m.NextAt),
+		m.Attempt, m.Copies, m.FirstEvent, m.Kind, m.Tenant, m.Channel))
+	exec(t, conn, fmt.Sprintf(`INSERT INTO handle VALUES ('%x', '%x')`, h.Key[:], h.Verification[:]))
+	storetest.Upgrade(t, func() store.Engine { return open(t, url) })
 }
 
 // plansUseIndexes proves that no statement of a batch reads a whole table. The

@@ -148,10 +148,11 @@ func (b *batch) saveNames(p *pipeline) {
 	})
 	queue(p, sqlSaveReplays, replays, sqlDropReplays, gone)
 
-	handles := newColumns(oidUUID, oidUUID)
+	handles := newColumns(oidUUID, oidUUID, oidBytea)
 	gone = table(&b.records.Handles, b.holes.handles, func(c otp.Change[otp.Key, otp.Handle]) {
 		handles[0].blob(c.Key[:])
 		handles[1].blob(c.Value.Verification[:])
+		handles[2].blob(store.PackCarried(c.Value))
 	})
 	queue(p, sqlSaveHandles, handles, sqlDropHandles, gone)
 
@@ -205,14 +206,15 @@ func liveList(live []otp.Live) string {
 
 func (b *batch) saveVerifications(p *pipeline) {
 	state := []uint32{oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8}
-	added := newColumns(append(append([]uint32{oidUUID, oidUUID}, state...), oidBytea, oidBytea, oidBytea)...)
-	changed := newColumns(append(append([]uint32{oidUUID}, state...), oidBytea)...)
+	added := newColumns(append(append([]uint32{oidUUID, oidUUID}, state...), oidBytea, oidBytea, oidBytea, oidBytea)...)
+	changed := newColumns(append(append([]uint32{oidUUID}, state...), oidBytea, oidBytea)...)
 	gone := table(&b.records.Verifications, nil, func(c otp.Change[otp.ID, otp.Verification]) {
 		v := c.Value
 		if c.Stored {
 			changed[0].blob(c.Key[:])
 			saveState(changed[1:9], v)
 			changed[9].blob(v.Secret)
+			changed[10].blob(store.PackCourse(&v.Course))
 			return
 		}
 		added[0].blob(c.Key[:])
@@ -221,6 +223,7 @@ func (b *batch) saveVerifications(p *pipeline) {
 		added[10].text(v.Tenant)
 		added[11].blob(v.Secret)
 		added[12].blob(store.PackSpec(&v.Spec))
+		added[13].blob(store.PackCourse(&v.Course))
 	})
 	queue(p, sqlSaveVerifications, changed, sqlDropVerifications, gone)
 	queue[otp.ID](p, sqlAddVerifications, added, "", nil)
@@ -239,7 +242,7 @@ func saveState(cols columns, v *otp.Verification) {
 }
 
 func (b *batch) saveMessages(p *pipeline) {
-	types := []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidBytea, oidBytea}
+	types := []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidBytea, oidBytea, oidBytea}
 	added, changed := newColumns(types...), newColumns(types...)
 	gone := table(&b.records.Messages, nil, func(c otp.Change[otp.ID, otp.Message]) {
 		m, cols := c.Value, added
@@ -258,6 +261,7 @@ func (b *batch) saveMessages(p *pipeline) {
 		cols[9].number(int64(m.Kind))
 		cols[10].text(m.Tenant)
 		cols[11].text(string(m.Channel))
+		cols[12].blob(store.PackProgress(&m.Progress))
 	})
 	queue(p, sqlSaveMessages, changed, sqlDropMessages, gone)
 	queue[otp.ID](p, sqlAddMessages, added, "", nil)

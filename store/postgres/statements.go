@@ -24,7 +24,7 @@ const (
 
 	sqlReserveHandles = `/*reserve_handles*/INSERT INTO handle (key)
 		SELECT k FROM unnest($1::uuid[]) AS k ORDER BY k ON CONFLICT DO NOTHING`
-	sqlLoadHandles = `/*load_handles*/SELECT key, verification
+	sqlLoadHandles = `/*load_handles*/SELECT ` + handleColumns + `
 		FROM handle WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE`
 
 	// A verification's destination never changes, so it may be read from an
@@ -68,8 +68,9 @@ const (
 )
 
 const (
-	verificationColumns = `id, destination, last_sent, expires, ended, attempts, generation, sends, events, status, tenant, secret, spec`
-	messageColumns      = `id, verification, owner, created, expires, next_at, attempt, copies, first_event, kind, tenant, channel`
+	verificationColumns = `id, destination, last_sent, expires, ended, attempts, generation, sends, events, status, tenant, secret, spec, course`
+	messageColumns      = `id, verification, owner, created, expires, next_at, attempt, copies, first_event, kind, tenant, channel, progress`
+	handleColumns       = `key, verification, carried`
 	contactColumns      = `key, sealed, tenant, id, configured`
 )
 
@@ -78,9 +79,9 @@ const (
 	sqlSaveReplays = `/*save_replays*/INSERT INTO replay (key, fingerprint, answer, expires)
 		SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[])
 		ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, answer = excluded.answer, expires = excluded.expires`
-	sqlSaveHandles = `/*save_handles*/INSERT INTO handle (key, verification)
-		SELECT * FROM unnest($1::uuid[], $2::uuid[])
-		ON CONFLICT (key) DO UPDATE SET verification = excluded.verification`
+	sqlSaveHandles = `/*save_handles*/INSERT INTO handle (` + handleColumns + `)
+		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])
+		ON CONFLICT (key) DO UPDATE SET verification = excluded.verification, carried = excluded.carried`
 	// Rows that exist are updated apart, which costs half of an upsert. Lists of
 	// lists cannot be unnested, so each list of live ones comes as text.
 	sqlAddDestinations = `/*add_destinations*/INSERT INTO destination (key, body, tenant, touched, live)
@@ -97,19 +98,20 @@ const (
 
 	sqlAddVerifications = `/*add_verifications*/INSERT INTO verification (` + verificationColumns + `)
 		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[])`
+			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[])`
 	sqlSaveVerifications = `/*save_verifications*/UPDATE verification v SET last_sent = x.last_sent, expires = x.expires, ended = x.ended,
-			attempts = x.attempts, generation = x.generation, sends = x.sends, events = x.events, status = x.status, secret = x.secret
-		FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::bytea[])
-			AS x (id, last_sent, expires, ended, attempts, generation, sends, events, status, secret)
+			attempts = x.attempts, generation = x.generation, sends = x.sends, events = x.events, status = x.status, secret = x.secret,
+			course = x.course
+		FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::bytea[],
+			$11::bytea[]) AS x (id, last_sent, expires, ended, attempts, generation, sends, events, status, secret, course)
 		WHERE v.id = x.id`
 	sqlAddMessages = `/*add_messages*/INSERT INTO message (` + messageColumns + `)
 		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[])`
+			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[])`
 	sqlSaveMessages = `/*save_messages*/UPDATE message m SET verification = x.v, owner = x.o, created = x.c, expires = x.e, next_at = x.n,
-			attempt = x.a, copies = x.p, first_event = x.f, kind = x.k, tenant = x.t, channel = x.h
+			attempt = x.a, copies = x.p, first_event = x.f, kind = x.k, tenant = x.t, channel = x.h, progress = x.s
 		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[]) AS x (id, v, o, c, e, n, a, p, f, k, t, h)
+			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[]) AS x (id, v, o, c, e, n, a, p, f, k, t, h, s)
 		WHERE m.id = x.id`
 	// A number that is taken keeps its first event. That is so rare that batches
 	// try without the clause first, which costs half as much again.
@@ -137,6 +139,7 @@ const (
 	sqlVerifications = `/*verifications*/SELECT ` + verificationColumns + ` FROM verification WHERE id = ANY($1::uuid[])`
 	sqlDestination   = `/*destination*/SELECT key, body, tenant, touched FROM destination WHERE key = $1 AND body IS NOT NULL`
 	sqlContact       = `/*contact*/SELECT ` + contactColumns + ` FROM contact WHERE key = $1 AND sealed IS NOT NULL`
+	sqlHandle        = `/*handle*/SELECT ` + handleColumns + ` FROM handle WHERE key = $1 AND verification IS NOT NULL`
 	sqlEvents        = `/*events*/SELECT ` + eventColumns + ` FROM event WHERE verification = $1 ORDER BY n`
 
 	sqlScanVerifications = `/*scan_verifications*/SELECT ` + verificationColumns + `
@@ -186,7 +189,7 @@ func statements() []string {
 		sqlAddVerifications, sqlSaveVerifications, sqlAddMessages, sqlSaveMessages, sqlAddEvents, sqlMergeEvents, sqlSaveMark,
 		sqlDropReplays, sqlDropHandles, sqlDropDestinations, sqlDropCounters, sqlDropContacts,
 		sqlDropVerifications, sqlDropMessages,
-		sqlVerifications, sqlDestination, sqlContact, sqlEvents,
+		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,
 		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlOrphans,
 		sqlBeat, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
 	}

@@ -56,6 +56,18 @@ func (e *Engine) Contact(ctx context.Context, key otp.Key) (x otp.Contact, ok bo
 	return x, ok, err
 }
 
+// Handle implements [otp.Reads].
+func (e *Engine) Handle(ctx context.Context, key otp.Key) (h otp.Handle, ok bool, err error) {
+	err = e.read(ctx, func(c *conn) error {
+		stmt, err := c.Prepare(selectHandle)
+		if err == nil {
+			h, ok, err = one(stmt, key, c.handle)
+		}
+		return err
+	})
+	return h, ok, err
+}
+
 // Events implements [otp.Reads].
 func (e *Engine) Events(ctx context.Context, id otp.ID) ([]otp.Event, error) {
 	return list(ctx, e, "SELECT "+eventColumns+" FROM event WHERE verification = ? ORDER BY n", func(s *sqlite.Stmt) {

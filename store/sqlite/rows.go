@@ -13,10 +13,11 @@ import (
 // Each kind of record has one list of columns, which its reader and its
 // statements share.
 const (
-	verificationColumns = "id, tenant, destination, status, attempts, generation, sends, last_sent, expires, ended, events, secret, spec"
-	messageColumns      = "id, tenant, verification, kind, channel, created, expires, next_at, owner, attempt, copies, first_event"
+	verificationColumns = "id, tenant, destination, status, attempts, generation, sends, last_sent, expires, ended, events, secret, course, spec"
+	messageColumns      = "id, tenant, verification, kind, channel, created, expires, next_at, owner, attempt, copies, first_event, progress"
 	eventColumns        = "verification, n, at, kind, tenant, dialect, actor, detail"
 	destinationColumns  = "key, tenant, touched, body"
+	handleColumns       = "key, verification, carried"
 	replayColumns       = "key, fingerprint, answer, expires"
 	contactColumns      = "key, tenant, id, configured, sealed"
 
@@ -25,7 +26,7 @@ const (
 	selectDestination  = "SELECT " + destinationColumns + " FROM destination WHERE key = ?"
 	selectReplay       = "SELECT " + replayColumns + " FROM replay WHERE key = ?"
 	selectContact      = "SELECT " + contactColumns + " FROM contact WHERE key = ?"
-	selectHandle       = "SELECT key, verification FROM handle WHERE key = ?"
+	selectHandle       = "SELECT " + handleColumns + " FROM handle WHERE key = ?"
 	selectCounter      = "SELECT key, value FROM counter WHERE key = ?"
 )
 
@@ -84,7 +85,10 @@ func (c *conn) verification(s *sqlite.Stmt) (v otp.Verification, err error) {
 	v.LastSent, v.Expires, v.Ended = when(s, 7), when(s, 8), when(s, 9)
 	v.Events, v.Secret = s.ColumnInt(10), c.bytes(s, 11)
 	if err == nil {
-		v.Spec, err = store.UnpackSpec(c.blob(s, 12))
+		v.Course, err = store.UnpackCourse(c.blob(s, 12))
+	}
+	if err == nil {
+		v.Spec, err = store.UnpackSpec(c.blob(s, 13))
 	}
 	return v, err
 }
@@ -94,6 +98,9 @@ func (c *conn) message(s *sqlite.Stmt) (m otp.Message, err error) {
 	m.Tenant, m.Kind, m.Channel = c.word(s, 1), otp.MessageKind(s.ColumnInt64(3)), otp.Channel(c.word(s, 4))
 	m.Created, m.Expires, m.NextAt = when(s, 5), when(s, 6), when(s, 7)
 	m.Attempt, m.Copies, m.FirstEvent = s.ColumnInt(9), s.ColumnInt(10), s.ColumnInt(11)
+	if err == nil {
+		m.Progress, err = store.UnpackProgress(c.blob(s, 12))
+	}
 	return m, err
 }
 
@@ -125,7 +132,9 @@ func (c *conn) contact(s *sqlite.Stmt) (x otp.Contact, err error) {
 }
 
 func (c *conn) handle(s *sqlite.Stmt) (h otp.Handle, err error) {
-	err = errors.Join(fixed(s, 0, h.Key[:]), fixed(s, 1, h.Verification[:]))
+	if err = errors.Join(fixed(s, 0, h.Key[:]), fixed(s, 1, h.Verification[:])); err == nil {
+		err = store.UnpackCarried(c.blob(s, 2), &h)
+	}
 	return h, err
 }
 

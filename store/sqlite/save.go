@@ -13,14 +13,14 @@ import (
 // The statements that save. A verification that the engine holds already
 // changes only in its state; everything else is small and written whole.
 const (
-	insertVerification = "INSERT OR REPLACE INTO verification (" + verificationColumns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-	updateVerification = "UPDATE verification SET status = ?4, attempts = ?5, generation = ?6, sends = ?7, last_sent = ?8, expires = ?9, ended = ?10, events = ?11, secret = ?12 WHERE id = ?1"
-	insertMessage      = "INSERT OR REPLACE INTO message (" + messageColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	insertVerification = "INSERT OR REPLACE INTO verification (" + verificationColumns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+	updateVerification = "UPDATE verification SET status = ?4, attempts = ?5, generation = ?6, sends = ?7, last_sent = ?8, expires = ?9, ended = ?10, events = ?11, secret = ?12, course = ?13 WHERE id = ?1"
+	insertMessage      = "INSERT OR REPLACE INTO message (" + messageColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	insertEvent        = "INSERT OR IGNORE INTO event (" + eventColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 	insertDestination  = "INSERT OR REPLACE INTO destination (" + destinationColumns + ") VALUES (?, ?, ?, ?)"
 	insertReplay       = "INSERT OR REPLACE INTO replay (" + replayColumns + ") VALUES (?, ?, ?, ?)"
 	insertContact      = "INSERT OR REPLACE INTO contact (" + contactColumns + ") VALUES (?, ?, ?, ?, ?)"
-	insertHandle       = "INSERT OR REPLACE INTO handle (key, verification) VALUES (?, ?)"
+	insertHandle       = "INSERT OR REPLACE INTO handle (" + handleColumns + ") VALUES (?, ?, ?)"
 	insertCounter      = "INSERT OR REPLACE INTO counter (key, value) VALUES (?, ?)"
 )
 
@@ -130,7 +130,7 @@ func (c *conn) saveVerifications(r *otp.Records) error {
 		if which == 0 {
 			bindText(stmt, 2, change.Value.Tenant)
 			stmt.BindBytes(3, change.Value.Destination[:])
-			stmt.BindBytes(13, store.PackSpec(&change.Value.Spec))
+			stmt.BindBytes(14, store.PackSpec(&change.Value.Spec))
 		}
 		if err := finish(stmt); err != nil {
 			return err
@@ -184,6 +184,7 @@ func bindVerificationState(s *sqlite.Stmt, v *otp.Verification) {
 	bindTime(s, 10, v.Ended)
 	s.BindInt64(11, int64(v.Events))
 	s.BindBytes(12, v.Secret)
+	s.BindBytes(13, store.PackCourse(&v.Course))
 }
 
 func bindMessage(s *sqlite.Stmt, m *otp.Message) {
@@ -199,6 +200,7 @@ func bindMessage(s *sqlite.Stmt, m *otp.Message) {
 	s.BindInt64(10, int64(m.Attempt))
 	s.BindInt64(11, int64(m.Copies))
 	s.BindInt64(12, int64(m.FirstEvent))
+	s.BindBytes(13, store.PackProgress(&m.Progress))
 }
 
 func bindDestination(s *sqlite.Stmt, d *otp.Destination) {
@@ -226,6 +228,7 @@ func bindContact(s *sqlite.Stmt, x *otp.Contact) {
 func bindHandle(s *sqlite.Stmt, h *otp.Handle) {
 	s.BindBytes(1, h.Key[:])
 	s.BindBytes(2, h.Verification[:])
+	s.BindBytes(3, store.PackCarried(h))
 }
 
 func bindCounter(s *sqlite.Stmt, x *otp.Counter) {

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,6 +126,42 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if _, err := openAt(t, path); !errors.Is(err, sqlite.ErrNewer) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// firstVersion makes a file with the first migration alone.
+func firstVersion(t *testing.T) string {
+	t.Helper()
+	path, first := filepath.Join(t.TempDir(), "a.db"), storetest.First(t)
+	text, err := os.ReadFile("migrations/0001_records.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, m, h := first.Verification, first.Message, first.Handle
+	shell(t, path, string(text)+fmt.Sprintf(`
+		PRAGMA application_id = 0x414c4442;
+		CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+		INSERT INTO migration VALUES (1, '0001_records.sql');
+		INSERT INTO verification VALUES (x'%x', x'%x', x'%x', %d, %d, %d, %d, %d, %d, 0, %d, x'%x', x'%x');
+		INSERT INTO message VALUES (x'%x', x'%x', x'%x', %d, x'%x', %d, %d, %d, x'%x', %d, %d, %d);
+		INSERT INTO handle VALUES (x'%x', x'%x');`,
+		v.ID[:], v.Tenant, v.Destination[:], v.Status, v.Attempts, v.Generation, v.Sends, store.Micros(v.LastSent),
+		store.Micros(v.Expires), v.Events, v.Secret, first.Spec,
+		m.ID[:], m.Tenant, m.Verification[:], m.Kind, string(m.Channel), store.Micros(m.Created), store.Micros(m.Expires),
+		store.Micros(m.NextAt), m.Owner[:], m.Attempt, m.Copies, m.FirstEvent,
+		h.Key[:], h.Verification[:]))
+	return path
+}
+
+func TestDatabaseOfTheFirstVersionIsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	path := firstVersion(t)
+	storetest.Upgrade(t, func() store.Engine {
+		e, err := openAt(t, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	})
 }
 
 func TestDatabaseOfAnotherProgramIsRefused(t *testing.T) {

@@ -27,7 +27,8 @@ func newFamily(t *testing.T, w otp.Store) family {
 	f := family{place: fullDestination(), first: fullVerification(), next: fullVerification()}
 	f.first.Destination, f.next.Destination = f.place.Key, f.place.Key
 	f.place.Live = []otp.Live{{Purpose: "a", ID: f.first.ID}, {Purpose: "b", ID: f.next.ID}}
-	f.handle = otp.Handle{Key: newKey(), Verification: f.first.ID}
+	f.handle = fullHandle()
+	f.handle.Verification = f.first.ID
 	do(t, w, otp.Keys{}, func(s *otp.State) {
 		s.Destinations.Put(f.place.Key, f.place)
 		s.Verifications.Put(f.first.ID, f.first)

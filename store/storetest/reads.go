@@ -56,6 +56,16 @@ func (s *suite) single(t *testing.T) {
 		t.Fatalf("contact: %v, %v", ok, err)
 	}
 	same(t, c, x.Contact)
+	h, ok, err := w.Handle(ctx, x.Handle.Key)
+	if !ok || err != nil {
+		t.Fatalf("handle: %v, %v", ok, err)
+	}
+	same(t, h, x.Handle)
+	left, err := w.Orphans(ctx, newID(), 2)
+	if err != nil {
+		t.Fatalf("orphans: %v", err)
+	}
+	same(t, left, []otp.Message{x.Message})
 	if err := w.Ping(ctx); err != nil {
 		t.Fatalf("ping: %v", err)
 	}

@@ -29,10 +29,11 @@ func fullVerification() otp.Verification {
 			Dialect: "native", Owner: odd, Profile: "p" + odd, Purpose: odd + "p", Channel: otp.SMS, Locale: "es-419",
 			Subject: odd + odd, Created: kept(moment(1)), MaxAttempts: 5, Alphabet: "ab" + odd, Length: 8, KeyID: math.MaxUint32,
 			OwnCode: true, FreshCode: true, Context: []byte(odd), Letter: []byte(odd + "letter"), Metadata: []byte(`{"a":1}`),
-			Number: math.MinInt64, Handle: newKey(), Prev: newID(),
+			Number: math.MinInt64, Handle: newKey(), Prev: newID(), Country: "PE" + odd,
+			Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: odd}},
 		},
 		Status: otp.Void, Attempts: 3, Generation: 4, Sends: 5, LastSent: kept(moment(2)), Expires: kept(moment(3)),
-		Ended: kept(moment(4)), Events: 6, Secret: []byte(odd),
+		Ended: kept(moment(4)), Events: 6, Course: otp.Course{Message: newID(), Leg: 1}, Secret: []byte(odd),
 	}
 }
 
@@ -51,7 +52,14 @@ func fullMessage() otp.Message {
 		ID: newID(), Tenant: "acme", Verification: newID(), Kind: otp.CodeMessage, Channel: otp.Email,
 		Created: kept(moment(1)), Expires: kept(moment(2)), NextAt: kept(moment(3)), Owner: newID(),
 		Attempt: 2, Copies: 3, FirstEvent: 4,
+		Progress: otp.Progress{
+			Provider: odd, Await: 3, Hedged: true, HedgeAt: kept(moment(4)), LookAt: kept(moment(5)), LegAt: kept(moment(6)),
+		},
 	}
+}
+
+func fullHandle() otp.Handle {
+	return otp.Handle{Key: newKey(), Verification: newID(), Message: newID(), Fate: otp.FateFailed}
 }
 
 func fullReplay() otp.Replay {
@@ -72,19 +80,20 @@ func fullEvent(id otp.ID, n int) otp.Event {
 // recordFacts are about one record at a time.
 func (s *suite) recordFacts() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
-		"samples leave no field empty":                s.samplesAreFull,
-		"what was put comes back equal":               s.equal,
-		"empty records come back equal":               s.empty,
-		"times come back in UTC with microseconds":    s.precision,
-		"a change overwrites":                         s.overwrite,
-		"a delete deletes":                            s.remove,
-		"a record that came and went leaves no trace": s.comeAndGo,
-		"large values come back":                      s.large,
+		"samples leave no field empty":                 s.samplesAreFull,
+		"what was put comes back equal":                s.equal,
+		"empty records come back equal":                s.empty,
+		"times come back in UTC with microseconds":     s.precision,
+		"what most records lack comes, grows and goes": s.rare,
+		"a change overwrites":                          s.overwrite,
+		"a delete deletes":                             s.remove,
+		"a record that came and went leaves no trace":  s.comeAndGo,
+		"large values come back":                       s.large,
 	}
 }
 
 func (s *suite) samplesAreFull(t *testing.T) {
-	for _, sample := range []any{fullVerification(), fullDestination(), fullMessage(), fullReplay(), fullContact(), fullEvent(newID(), 1)} {
+	for _, sample := range []any{fullVerification(), fullDestination(), fullMessage(), fullReplay(), fullHandle(), fullContact(), fullEvent(newID(), 1)} {
 		full(t, reflect.ValueOf(sample), reflect.TypeOf(sample).Name())
 	}
 }
@@ -116,7 +125,7 @@ type set struct {
 
 func fullSet() set {
 	x := set{Verification: fullVerification(), Destination: fullDestination(), Message: fullMessage(), Replay: fullReplay(), Contact: fullContact()}
-	x.Handle = otp.Handle{Key: newKey(), Verification: newID()}
+	x.Handle = fullHandle()
 	x.Counter = otp.Counter{Key: newKey(), Value: math.MaxInt64}
 	return x
 }
@@ -194,6 +203,9 @@ func (s *suite) precision(t *testing.T) {
 	x.Destination.Touched, want.Destination.Touched = moment(11), kept(moment(11))
 	x.Destination.Sends, want.Destination.Sends = []time.Time{moment(12)}, []time.Time{kept(moment(12))}
 	x.Message.NextAt, want.Message.NextAt = moment(13), kept(moment(13))
+	x.Message.Progress.HedgeAt, want.Message.Progress.HedgeAt = moment(15), kept(moment(15))
+	x.Message.Progress.LookAt, want.Message.Progress.LookAt = moment(16), kept(moment(16))
+	x.Message.Progress.LegAt, want.Message.Progress.LegAt = moment(17), kept(moment(17))
 	x.Replay.Expires, want.Replay.Expires = moment(14), kept(moment(14))
 	do(t, w, otp.Keys{}, x.put)
 	same(t, x.fetch(t, w), want)
@@ -209,6 +221,7 @@ func (s *suite) overwrite(t *testing.T) {
 	v := x.Verification // what it was started with never changes
 	v.Status, v.Attempts, v.Generation, v.Sends, v.Events, v.Secret = otp.Approved, 30, 40, 50, 60, nil
 	v.LastSent, v.Expires, v.Ended = kept(moment(20)), kept(moment(21)), time.Time{}
+	v.Course = otp.Course{Message: newID(), Leg: 2}
 	y.Verification = v
 	y.Destination.Key, y.Message.ID, y.Replay.Key = x.Destination.Key, x.Message.ID, x.Replay.Key
 	y.Destination.Wrongs, y.Message.Channel, y.Replay.Answer = nil, otp.Voice, nil
@@ -216,6 +229,33 @@ func (s *suite) overwrite(t *testing.T) {
 	y.Counter.Value, y.Contact.Configured = -1, false
 	do(t, w, x.keys(), y.put)
 	same(t, x.fetch(t, w), y)
+}
+
+// rare walks each field that rests as an empty value in most rows through its
+// life. The fields change one at a time, so that none can hide another's place.
+func (s *suite) rare(t *testing.T) {
+	w, x := s.writer(t), fullSet()
+	x.Verification.Course, x.Message.Progress, x.Handle.Message, x.Handle.Fate = otp.Course{}, otp.Progress{}, otp.ID{}, otp.FateUnknown
+	do(t, w, otp.Keys{}, x.put)
+	same(t, x.fetch(t, w), x)
+	for _, change := range []func(){
+		func() { x.Verification.Course.Message = newID() },
+		func() { x.Verification.Course.Leg = 7 },
+		func() { x.Verification.Course = otp.Course{} },
+		func() { x.Message.Progress.Provider = odd },
+		func() { x.Message.Progress.Await = 255 },
+		func() { x.Message.Progress.Hedged = true },
+		func() { x.Message.Progress.LegAt = kept(moment(8)) },
+		func() { x.Message.Progress = otp.Progress{LookAt: kept(moment(9))} },
+		func() { x.Message.Progress = otp.Progress{} },
+		func() { x.Handle.Message = newID() },
+		func() { x.Handle.Fate = otp.FateDelivered },
+		func() { x.Handle.Message, x.Handle.Fate = otp.ID{}, otp.FateUnknown },
+	} {
+		change()
+		do(t, w, x.keys(), x.put)
+		same(t, x.fetch(t, w), x)
+	}
 }
 
 func (s *suite) remove(t *testing.T) {

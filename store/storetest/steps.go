@@ -99,6 +99,9 @@ func (s *suite) missing(t *testing.T) {
 	if _, ok, err := w.Contact(ctx, newKey()); ok || err != nil {
 		t.Fatalf("contact: %v, %v", ok, err)
 	}
+	if _, ok, err := w.Handle(ctx, newKey()); ok || err != nil {
+		t.Fatalf("handle: %v, %v", ok, err)
+	}
 	if events, err := w.Events(ctx, newID()); len(events) != 0 || err != nil {
 		t.Fatalf("events: %v, %v", events, err)
 	}
