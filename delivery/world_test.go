@@ -173,12 +173,14 @@ func (h *house) unstarted(t *testing.T, n int, c carriers) *server {
 		Languages: otptest.Languages{}, Now: h.clock.Now, Server: s.id,
 	})
 	var listed []otp.Provider
+	var way []otp.Carrier
 	for _, name := range h.routes {
 		listed = append(listed, otp.Provider{Name: name, Type: "inbox"})
+		way = append(way, otp.Carrier{Provider: name})
 	}
 	d, err := otp.NewDirectory([]otp.Tenant{{
 		Name: "acme", Home: "VE", Countries: []string{"*"},
-		Routes: []otp.Route{{Channel: otp.SMS, Providers: h.routes}},
+		Routes: []otp.Route{{Channel: otp.SMS, Providers: way}},
 	}}, listed)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,24 @@ func second(w *world.World) (*otp.Service, *world.Courier) {
 	return s, c
 }
 
+// report tells of a try of a message that has no plan.
+func report(t testing.TB, s *otp.Service, m otp.Message, a otp.Attempt) error {
+	t.Helper()
+	_, err := s.Report(t.Context(), otp.Dispatch{Message: m}, a)
+	return err
+}
+
+// claim claims a message that no carrier took, and tells whether it is to be
+// carried.
+func claim(t testing.TB, s *otp.Service, m otp.Message) (otp.Dispatch, bool, error) {
+	t.Helper()
+	c, err := s.Claim(t.Context(), m)
+	if c.Task != otp.TaskSend && c.Task != otp.TaskNothing {
+		t.Errorf("task %d", c.Task)
+	}
+	return c.Dispatch, c.Task == otp.TaskSend, err
+}
+
 func orphans(t testing.TB, s *otp.Service) []otp.Message {
 	t.Helper()
 	found, err := s.Orphans(t.Context(), 10)
@@ -37,10 +55,10 @@ func TestCarriedMessageLeavesTheOutbox(t *testing.T) {
 		w := tenants(t)
 		v, _ := start(t, w, native(phone))
 		m := w.Courier.Dispatches()[0].Message
-		if err := w.Report(t.Context(), m, otp.Attempt{Provider: "inbox", Result: result, Detail: "id-1"}); err != nil {
+		if err := report(t, w.Service, m, otp.Attempt{Provider: "inbox", Result: result, Detail: "id-1"}); err != nil {
 			t.Fatal(err)
 		}
-		want(t, w.Report(t.Context(), m, otp.Attempt{Result: result}), otp.NotFound, "", 0)
+		want(t, report(t, w.Service, m, otp.Attempt{Result: result}), otp.NotFound, "", 0)
 		other, _ := second(w)
 		if j := journal(t, w, v.ID); j != "a started, b "+string(result) || len(orphans(t, other)) != 0 {
 			t.Errorf("journal %s", j)
@@ -57,10 +75,10 @@ func TestRetryIsKeptAndEachTryHasItsLine(t *testing.T) {
 	for m.MayRetry(w.Clock.Now()) {
 		tries++
 		next := w.Clock.Now().Add(time.Second)
-		if err := w.Report(t.Context(), m, otp.Attempt{Provider: "p", Result: otp.EventRetry, NextAt: next, Copies: tries}); err != nil {
+		if err := report(t, w.Service, m, otp.Attempt{Provider: "p", Result: otp.EventRetry, NextAt: next, Copies: tries}); err != nil {
 			t.Fatal(err)
 		}
-		d, ok, err := w.Claim(t.Context(), m)
+		d, ok, err := claim(t, w.Service, m)
 		if err != nil || !ok || d.Message.Attempt != tries || d.Message.Copies != tries || !d.Message.NextAt.Equal(next) {
 			t.Fatalf("%+v, %v, %v", d, ok, err)
 		}
@@ -69,7 +87,7 @@ func TestRetryIsKeptAndEachTryHasItsLine(t *testing.T) {
 		}
 		m = d.Message
 	}
-	if err := w.Report(t.Context(), m, otp.Attempt{Provider: "p", Result: otp.EventUnsent}); err != nil {
+	if err := report(t, w.Service, m, otp.Attempt{Provider: "p", Result: otp.EventUnsent}); err != nil {
 		t.Fatal(err)
 	}
 	if j := journal(t, w, v.ID); tries != 8 || j != "a started, b retry, c retry, d retry, e retry, f retry, g retry, h retry, i retry, j unsent" {
@@ -88,11 +106,11 @@ func TestMessageOfAnEndedVerificationIsDropped(t *testing.T) {
 		m := w.Courier.Dispatches()[0].Message
 		end(w, v, code)
 		for range 2 {
-			if _, ok, err := w.Claim(t.Context(), m); ok || err != nil {
+			if _, ok, err := claim(t, w.Service, m); ok || err != nil {
 				t.Errorf("%s: %v, %v", name, ok, err)
 			}
 		}
-		want(t, w.Report(t.Context(), m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
+		want(t, report(t, w.Service, m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
 		if events, _ := w.Store.Events(t.Context(), v.ID); events[1].N != 1 || events[1].Kind != otp.EventUnsent {
 			t.Errorf("%s: events %+v", name, events)
 		}
@@ -111,21 +129,21 @@ func TestMessageOfADeadServerIsTakenOver(t *testing.T) {
 	if len(orphans(t, other)) != 0 || len(orphans(t, w.Service)) != 0 {
 		t.Fatal("a message whose server lives is an orphan")
 	}
-	want(t, other.Report(t.Context(), m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
+	want(t, report(t, other, m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
 	w.Clock.Advance(store.FleetTimeout)
 	found := orphans(t, other)
 	if len(found) != 1 || found[0].ID != m.ID {
 		t.Fatalf("orphans %v", found)
 	}
-	d, ok, err := other.Claim(t.Context(), found[0])
+	d, ok, err := claim(t, other, found[0])
 	if err != nil || !ok || d.Message.Owner != otp.FirstID(otptest.Start.Add(time.Hour)) {
 		t.Fatalf("%+v, %v, %v", d, ok, err)
 	}
-	if _, ok, err := w.Claim(t.Context(), m); ok || err != nil {
+	if _, ok, err := claim(t, w.Service, m); ok || err != nil {
 		t.Errorf("the first server claims it back: %v, %v", ok, err)
 	}
-	want(t, w.Report(t.Context(), m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
-	if err := other.Report(t.Context(), d.Message, otp.Attempt{Result: otp.EventSent}); err != nil {
+	want(t, report(t, w.Service, m, otp.Attempt{Result: otp.EventSent}), otp.NotFound, "", 0)
+	if err := report(t, other, d.Message, otp.Attempt{Result: otp.EventSent}); err != nil {
 		t.Error(err)
 	}
 }

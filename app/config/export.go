@@ -164,7 +164,11 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		o := mapping()
 		o.put("channel", text(string(r.Channel)))
 		o.some("prefix", r.Prefix)
-		o.put("providers", line(r.Providers))
+		var names []string
+		for _, c := range r.Providers {
+			names = append(names, c.Provider)
+		}
+		o.put("providers", line(names))
 		return o
 	})
 	each(m, "profiles", t.Profiles, exportProfile)

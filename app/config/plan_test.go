@@ -263,7 +263,7 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 	in := Current{[]otp.Provider{{Name: "sandbox", Type: "inbox", Settings: map[string]any{"a": 5.0, "b": "0012", "c": []any{"x", true, 1.5}, "d": map[string]any{"k": "v: #"}}}}, otptest.Demo(with.Ring), contactsOf(all)}
 	acme := &in.Tenants[0]
 	acme.Brand, acme.MaxLifetime, acme.Locale = "true", time.Hour, "no"
-	acme.Routes = []otp.Route{{Channel: otp.SMS, Prefix: "+52", Providers: []string{"sandbox"}}}
+	acme.Routes = []otp.Route{{Channel: otp.SMS, Prefix: "+52", Providers: carriers("sandbox")}}
 	acme.Templates = []otp.Template{{Profile: "login", Channel: otp.Email, Locale: "es", Subject: " - é: 'x' ", Text: "  line one \n\n\ttwo: {{code}} # \u00a0\U0001F511\n"}}
 	acme.Profiles = append(acme.Profiles, otp.Profile{Name: "0012", Policy: otp.Strict, Alphabet: "01#\"", Length: 12, Lifetime: 90 * time.Second, MaxAttempts: 3, Resend: "new", Purpose: otp.Recover, Sender: "~"})
 	acme.Credentials[0].Scopes = []string{"send", "check"}
@@ -314,4 +314,12 @@ func TestWeakSettingsAreNamed(t *testing.T) {
 	if got := Warnings(&tenant); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+}
+
+// carriers are providers of a route, in order.
+func carriers(names ...string) (all []otp.Carrier) {
+	for _, n := range names {
+		all = append(all, otp.Carrier{Provider: n})
+	}
+	return all
 }

@@ -56,7 +56,11 @@ func (o *object) locale(key string) string {
 func (r *reader) route(n *yaml.Node, path string) otp.Route {
 	o := r.object(n, path, "channel", "prefix", "providers")
 	o.must("channel", "providers")
-	return otp.Route{Channel: otp.Channel(o.text("channel")), Prefix: o.text("prefix"), Providers: o.texts("providers")}
+	var providers []otp.Carrier
+	for _, name := range o.texts("providers") {
+		providers = append(providers, otp.Carrier{Provider: name})
+	}
+	return otp.Route{Channel: otp.Channel(o.text("channel")), Prefix: o.text("prefix"), Providers: providers}
 }
 
 func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
