@@ -17,10 +17,10 @@ const (
 	breakerInARow   = 5                // failures in a row that open
 	breakerSilent   = 20               // receipts due before silence is judged
 	breakerHeard    = 0.2              // share of receipts below which it opens
-	breakerRest     = 15 * time.Second // before the first probe; doubled up to breakerRestMax
-	breakerRestMax  = 2 * time.Minute
-	breakerProbes   = 3               // real messages at once, and successes that close
-	breakerProbeGap = 2 * time.Second // between probes, so that they stay few
+	breakerRest     = 5 * time.Second  // before the first probe; doubled up to breakerRestMax
+	breakerRestMax  = 20 * time.Second // so that what waits goes within a minute of a recovery
+	breakerProbes   = 3                // real messages at once, and successes that close
+	breakerProbeGap = 2 * time.Second  // between probes, so that they stay few
 )
 
 // breakers are the circuit breakers of one server. They live in memory: a new

@@ -244,6 +244,12 @@ func (h *house) tries(t *testing.T, id otp.ID) string {
 // outbox counts the messages that wait, of whichever server.
 func (h *house) outbox(t *testing.T) int {
 	t.Helper()
+	return len(h.rows(t))
+}
+
+// rows returns the outbox.
+func (h *house) rows(t *testing.T) []otp.Message {
+	t.Helper()
 	synctest.Wait()
 	defer func() { h.engine.Now = time.Now }()
 	h.engine.Now = func() time.Time { return time.Now().Add(24 * time.Hour) } // everybody is dead then
@@ -251,7 +257,7 @@ func (h *house) outbox(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(all)
+	return all
 }
 
 // inBubble runs a test in a bubble: its time is fake, and it fails when a
