@@ -56,6 +56,7 @@ type App struct {
 	Inbox   *inbox.Inbox
 	Clock   *clock.Clock
 
+	devPort  *inbox.Port // of tenants without routes, in `aldaba dev`
 	o        Options
 	self     otp.ID
 	log      *slog.Logger
@@ -119,6 +120,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.Inbox = inbox.New(a.Clock)
+	a.devPort = a.Inbox.Port()
 	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log})
 	name := ""
 	if a.o.Dev {

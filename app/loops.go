@@ -137,7 +137,7 @@ func (a *App) reload(ctx context.Context) error {
 	}
 	carriers := map[string]delivery.Provider{}
 	if a.o.Dev {
-		carriers[devInbox] = a.Inbox
+		carriers[devInbox] = a.devPort
 	}
 	var errs []error
 	for _, p := range providers {

@@ -103,3 +103,27 @@ func TestBreakerOpensOnSilence(t *testing.T) {
 		}
 	}
 }
+
+func TestASilentProviderIsJudgedByItsReceipts(t *testing.T) {
+	t.Parallel()
+	var b breaker
+	now := time.Unix(0, 0)
+	for range breakerSilent {
+		b.heard(now, false)
+	}
+	now = now.Add(breakerRest)
+	for range 10 {
+		_, probe := b.admit(now)
+		b.tried(now, true, probe)
+		now = now.Add(breakerProbeGap)
+	}
+	if !b.open {
+		t.Error("it closed although nothing was heard")
+	}
+	for range breakerProbes {
+		b.heard(now, true)
+	}
+	if b.open {
+		t.Error("it stays open although receipts come")
+	}
+}

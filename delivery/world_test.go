@@ -27,6 +27,8 @@ type carrier struct {
 	line *line
 	// answers are used up one a call; the last one stays. None takes all.
 	answers []answer
+	// promises is how many parts a message has on which it will report.
+	promises int
 }
 
 // answer is what a carrier does with a message; nil takes it.
@@ -94,7 +96,19 @@ func (c *carrier) Send(ctx context.Context, m delivery.Message) (delivery.Receip
 			return delivery.Receipt{}, err
 		}
 	}
+	if c.promises > 0 {
+		r := delivery.Receipt{Expect: true}
+		for n := range c.promises {
+			r.IDs = append(r.IDs, receiptID(c.name, m.ID, n))
+		}
+		return r, nil
+	}
 	return delivery.Receipt{IDs: []string{"vendor-" + m.ID[:4]}}, nil
+}
+
+// receiptID is by what a carrier of a test names a part of a message.
+func receiptID(carrier, message string, part int) string {
+	return fmt.Sprintf("%s-%s-%d", carrier, message, part)
 }
 
 func (l *line) all() []call {
@@ -119,6 +133,9 @@ type house struct {
 	line   *line
 	log    bytes.Buffer
 	routes []string
+	// promises is [carrier.promises] of all; shape changes the tenant.
+	promises int
+	shape    func(*otp.Tenant)
 }
 
 // server is a core with its courier.
@@ -144,7 +161,7 @@ type carriers map[string][]answer
 func (h *house) providers(c carriers) map[string]delivery.Provider {
 	all := map[string]delivery.Provider{}
 	for name, answers := range c {
-		all[name] = &carrier{name: name, line: h.line, answers: answers}
+		all[name] = &carrier{name: name, line: h.line, answers: answers, promises: h.promises}
 	}
 	return all
 }
@@ -178,10 +195,14 @@ func (h *house) unstarted(t *testing.T, n int, c carriers) *server {
 		listed = append(listed, otp.Provider{Name: name, Type: "inbox"})
 		way = append(way, otp.Carrier{Provider: name})
 	}
-	d, err := otp.NewDirectory([]otp.Tenant{{
+	acme := otp.Tenant{
 		Name: "acme", Home: "VE", Countries: []string{"*"},
 		Routes: []otp.Route{{Channel: otp.SMS, Providers: way}},
-	}}, listed)
+	}
+	if h.shape != nil {
+		h.shape(&acme)
+	}
+	d, err := otp.NewDirectory([]otp.Tenant{acme}, listed)
 	if err != nil {
 		t.Fatal(err)
 	}

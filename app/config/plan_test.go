@@ -265,7 +265,7 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 	acme.Brand, acme.MaxLifetime, acme.Locale = "true", time.Hour, "no"
 	acme.Routes = []otp.Route{{Channel: otp.SMS, Prefix: "+52", Providers: carriers("sandbox")}}
 	acme.Templates = []otp.Template{{Profile: "login", Channel: otp.Email, Locale: "es", Subject: " - é: 'x' ", Text: "  line one \n\n\ttwo: {{code}} # \u00a0\U0001F511\n"}}
-	acme.Profiles = append(acme.Profiles, otp.Profile{Name: "0012", Policy: otp.Strict, Alphabet: "01#\"", Length: 12, Lifetime: 90 * time.Second, MaxAttempts: 3, Resend: "new", Purpose: otp.Recover, Sender: "~"})
+	acme.Profiles = append(acme.Profiles, otp.Profile{Name: "0012", Policy: otp.Strict, Alphabet: "01#\"", Length: 12, Lifetime: 90 * time.Second, MaxAttempts: 3, Resend: "new", Purpose: otp.Recover, Sender: "Acme 1"})
 	acme.Credentials[0].Scopes = []string{"send", "check"}
 	all["acme"] = append(all["acme"], otp.NamedContact{ID: "app", Addresses: otp.ContactAddresses{Email: "app@example.com"}})
 
