@@ -17,6 +17,7 @@ import (
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/delivery/webhook"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -83,6 +84,7 @@ func openPostgres(ctx context.Context, url string, writers int) (opened, error) 
 func (a *App) providerTypes() []delivery.Type {
 	return []delivery.Type{
 		inbox.Type(a.Inbox),
+		webhook.Type(),
 	}
 }
 
