@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
 )
@@ -58,10 +60,7 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	if err != nil {
 		return nil, err
 	}
-	plan, err := f.Plan(now, config.Tools{
-		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, ShortKeys: a.o.Dev,
-		Providers: a.checkProvider, Dialects: a.dialectNames(),
-	})
+	plan, err := f.Plan(now, a.tools())
 	if err != nil || dry || len(plan.Diff) == 0 {
 		return plan, err
 	}
@@ -92,6 +91,18 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	}
 	a.log.Info("the configuration was changed", "changes", len(plan.Diff))
 	return plan, nil
+}
+
+// tools are what planning takes.
+func (a *App) tools() config.Tools {
+	clk := a.Clock
+	if clk == nil { // a file is only checked
+		clk = clock.New(0)
+	}
+	return config.Tools{
+		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, Now: clk.Now(), Random: rand.Reader, ShortKeys: a.o.Dev,
+		Providers: a.checkProvider, WebhookURL: a.checkWebhookURL, Dialects: a.dialectNames(),
+	}
 }
 
 // dialectNames lists the folders of the gallery, for the aliases of profiles.
