@@ -128,7 +128,7 @@ func (a *App) assemble(ctx context.Context) error {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.Inbox = inbox.New(a.Clock)
 	a.devPort = a.Inbox.Port()
-	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log})
+	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log, Tell: a.newTeller()})
 	name := ""
 	if a.o.Dev {
 		name = devInbox
