@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/textproto"
 
 	"github.com/aldaba-otp/aldaba/delivery"
@@ -92,10 +93,13 @@ func (f *failure) describe(ctx context.Context) (code string, cause error) {
 		record    tls.RecordHeaderError
 		garbled   textproto.ProtocolError
 		said      *textproto.Error
+		late      net.Error
 	)
 	switch {
 	case ctx.Err() != nil:
 		return "timeout", fmt.Errorf("the time is over at %s: %w", f.stage, ctx.Err())
+	case errors.As(f.err, &late) && late.Timeout(): // a dialer notes the deadline a moment before its context
+		return "timeout", fmt.Errorf("the time is over at %s: %w", f.stage, context.DeadlineExceeded)
 	case errors.Is(f.err, errNoSTARTTLS):
 		return "starttls", f.err
 	case errors.Is(f.err, errNoAuth):

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"fmt"
+	"mime"
 	"net/mail"
 	"strings"
 	"testing"
@@ -87,11 +88,11 @@ func TestALetterHasWhatItShould(t *testing.T) {
 
 func unworded(t *testing.T, text string) string {
 	t.Helper()
-	a, err := mail.ParseAddress(text + " <x@example.com>")
+	shown, err := (&mime.WordDecoder{}).DecodeHeader(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.Name
+	return shown
 }
 
 func TestTriesOfOneMessageAreAlike(t *testing.T) {
@@ -228,7 +229,7 @@ func TestWhatLooksLikeSyntaxIsText(t *testing.T) {
 		if len(last.rcptTo) != 1 || last.rcptTo[0] != "RCPT TO:<ana@example.com>" || got.header.Get("Bcc") != "" {
 			t.Errorf("%q: envelope %q, header %v", subject, last.rcptTo, got.header)
 		}
-		if shown := got.header.Get("Subject"); shown != subject && unworded(t, shown) != subject {
+		if shown := unworded(t, got.header.Get("Subject")); shown != subject {
 			t.Errorf("%q is shown as %q", subject, shown)
 		}
 		if strings.Contains(got.html, "<script>") || strings.Contains(got.html, "onload=") && !strings.Contains(got.html, "<html dir") {

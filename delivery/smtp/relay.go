@@ -60,11 +60,11 @@ func (r *relay) greet(ctx context.Context, s *session) *failure {
 		if offered, _ := client.Extension("STARTTLS"); !offered {
 			return &failure{stage: encrypting, err: errNoSTARTTLS}
 		}
-		clear := client.Text
+		before := client.Text
 		if f := s.step(encrypting, func() error { return client.StartTLS(r.config) }); f != nil {
 			return f
 		}
-		if clear.R.Buffered() > 0 { // put in by somebody on the way, in clear
+		if before.R.Buffered() > 0 { // put in by somebody on the way, in clear
 			return &failure{stage: encrypting, err: errNoise}
 		}
 	}
@@ -92,13 +92,13 @@ func (r *relay) authenticate(s *session) *failure {
 
 // mechanism returns what is set, or the first of these that is offered; or nil.
 func (r *relay) mechanism(offered string) wire.Auth {
-	clear := r.tls == "none" // and the host is this machine
+	inClear := r.tls == "none" // and the host is this machine
 	for _, m := range []struct {
 		set, name string
 		auth      func() wire.Auth
 	}{
-		{"plain", "PLAIN", func() wire.Auth { return wire.PlainAuth("", r.username, r.password, r.host, clear) }},
-		{"login", "LOGIN", func() wire.Auth { return wire.LoginAuth(r.username, r.password, r.host, clear) }},
+		{"plain", "PLAIN", func() wire.Auth { return wire.PlainAuth("", r.username, r.password, r.host, inClear) }},
+		{"login", "LOGIN", func() wire.Auth { return wire.LoginAuth(r.username, r.password, r.host, inClear) }},
 		{"cram-md5", "CRAM-MD5", func() wire.Auth { return wire.CRAMMD5Auth(r.username, r.password) }},
 		{"xoauth2", "XOAUTH2", func() wire.Auth { return wire.XOAuth2Auth(r.username, r.password) }},
 	} {
