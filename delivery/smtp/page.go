@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"cmp"
 	"html/template"
 	"strings"
 
@@ -51,10 +52,13 @@ func render(page *template.Template, m delivery.Message, text string) (string, e
 	data := struct {
 		Lang, Title, Brand string
 		Paragraphs         [][][]piece
-	}{Lang: language(m.Locale), Title: m.Subject, Brand: m.Brand}
+	}{Lang: language(m.Locale), Title: cmp.Or(m.Subject, m.Brand), Brand: m.Brand}
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		if paragraph = strings.Trim(paragraph, "\n"); paragraph == "" {
+			continue
+		}
 		var lines [][]piece
-		for line := range strings.SplitSeq(strings.Trim(paragraph, "\n"), "\n") {
+		for line := range strings.SplitSeq(paragraph, "\n") {
 			lines = append(lines, pieces(line, m.Code))
 		}
 		data.Paragraphs = append(data.Paragraphs, lines)
