@@ -16,6 +16,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/unityvox"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/delivery/smpp"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -82,6 +83,7 @@ func openPostgres(ctx context.Context, url string, writers int) (opened, error) 
 func (a *App) providerTypes() []delivery.Type {
 	return []delivery.Type{
 		inbox.Type(a.Inbox),
+		smpp.Type(),
 	}
 }
 
