@@ -8,6 +8,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/app/lint"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
 )
@@ -60,7 +61,7 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	}
 	plan, err := f.Plan(now, config.Tools{
 		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, ShortKeys: a.o.Dev,
-		Providers: a.checkProvider, Dialects: a.dialectNames(),
+		Providers: a.checkProvider, Dialects: a.dialectNames(), Templates: templateWarnings,
 	})
 	if err != nil || dry || len(plan.Diff) == 0 {
 		return plan, err
@@ -88,10 +89,20 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 		}
 	}
 	for _, warning := range plan.Warnings {
-		a.log.Warn("weak setting", "detail", warning)
+		a.log.Warn("a setting is weak or dear", "detail", warning)
 	}
 	a.log.Info("the configuration was changed", "changes", len(plan.Diff))
 	return plan, nil
+}
+
+// templateWarnings names what is dear or idle in a tenant's templates. One that
+// cannot be judged has a mistake, which the plan tells by itself.
+func templateWarnings(t *otp.Tenant) []string {
+	reports, err := lint.Tenant(t)
+	if err != nil {
+		return nil
+	}
+	return lint.Warnings(reports)
 }
 
 // dialectNames lists the folders of the gallery, for the aliases of profiles.

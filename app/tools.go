@@ -42,7 +42,7 @@ func CheckTenants(file string, data []byte) (*config.Plan, error) {
 	nothing := config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
 	return config.Check(file, data, config.Environment{}, nothing, config.Tools{
 		Ring: ring, Passwords: Passwords{}, Addresses: Addresses{},
-		Providers: a.checkProvider, Dialects: a.dialectNames(),
+		Providers: a.checkProvider, Dialects: a.dialectNames(), Templates: templateWarnings,
 	})
 }
 
