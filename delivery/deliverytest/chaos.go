@@ -150,7 +150,7 @@ func (c *Chaos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Reset:
 		c.hijack(w, nil)
 	case Drip:
-		c.drip(w, r)
+		c.drip(w)
 	case Huge:
 		_, _ = w.Write(bytes.Repeat([]byte(`{"id":"huge"} `), 10<<20/14)) // the client hangs up before the end
 	case ThrottleSeconds:
@@ -180,18 +180,21 @@ func (c *Chaos) wait(r *http.Request) {
 	}
 }
 
-func (c *Chaos) drip(w http.ResponseWriter, r *http.Request) {
+// drip goes past the server, which would end the answer well once the client
+// hangs up.
+func (c *Chaos) drip(w http.ResponseWriter) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if _, err := w.Write([]byte(" ")); err != nil {
-			return
-		}
-		w.(http.Flusher).Flush()
+	_, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
+	for err == nil {
 		select {
 		case <-tick.C:
-		case <-r.Context().Done():
-			return
+			_, err = io.WriteString(conn, " ")
 		case <-c.stop:
 			return
 		}

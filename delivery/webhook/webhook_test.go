@@ -214,6 +214,15 @@ func TestTheApplicationMayAskToWait(t *testing.T) {
 	}
 }
 
+// patience is the timeout for a mode: short where it will run out, but long
+// enough for a handshake on a busy machine.
+func patience(m deliverytest.Mode) map[string]any {
+	if m == deliverytest.Slow || m == deliverytest.Drip {
+		return map[string]any{"timeout": "2s"}
+	}
+	return nil
+}
+
 func TestApplicationsThatMisbehaveAreClassed(t *testing.T) {
 	t.Parallel()
 	want := map[deliverytest.Mode]delivery.Class{
@@ -224,7 +233,7 @@ func TestApplicationsThatMisbehaveAreClassed(t *testing.T) {
 	for _, mode := range deliverytest.AllModes() {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			w := start(t, map[string]any{"timeout": "1s"})
+			w := start(t, patience(mode))
 			w.server.RedirectTo(w.server.URL + "/elsewhere")
 			w.server.Set(mode)
 			m := deliverytest.Message()
@@ -233,7 +242,8 @@ func TestApplicationsThatMisbehaveAreClassed(t *testing.T) {
 			if !errors.As(err, &e) || e.Class != want[mode] {
 				t.Fatalf("%v, want %v", err, want[mode])
 			}
-			if wait := deliverytest.RetryAfter - e.After; e.Class == delivery.Throttled && (wait < 0 || wait > 2*time.Second) {
+			off := (deliverytest.RetryAfter - e.After).Abs()
+			if mode == deliverytest.ThrottleSeconds && off != 0 || mode == deliverytest.ThrottleDate && off > 10*time.Second {
 				t.Errorf("it waits %v", e.After)
 			}
 			for _, hidden := range []string{m.Code, m.To[1:], secret, apiKey, pathSecret, "elsewhere"} {
@@ -255,7 +265,7 @@ func TestTakenIsTakenWhateverTheBody(t *testing.T) {
 	for _, mode := range []deliverytest.Mode{deliverytest.ErrorBody, deliverytest.Huge, deliverytest.Drip} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			w := start(t, map[string]any{"timeout": "1s"})
+			w := start(t, patience(mode))
 			w.server.Set(mode)
 			r, err := w.provider.Send(t.Context(), deliverytest.Message())
 			if err != nil || !slices.Equal(r.IDs, []string{deliverytest.Message().ID}) {

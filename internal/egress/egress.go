@@ -8,8 +8,7 @@
 // environment are not used, certificates are always verified, the time and
 // the answer are bounded.
 //
-// It is NOT a guard for addresses of carriers that the server's file names by
-// hand, retries nothing and knows no signature.
+// It retries nothing, keeps no cookies and knows no signature.
 package egress
 
 import (
