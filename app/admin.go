@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -37,6 +36,7 @@ func (a *App) startAdmin() error {
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/export", Handler: a.guarded(a.adminExport)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
+		{Methods: []string{http.MethodPost}, Pattern: "/admin/webhooks/enable", Handler: a.guarded(a.adminEnableWebhook)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
 		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
 		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},
@@ -85,7 +85,7 @@ func (a *App) adminApply(w http.ResponseWriter, r *http.Request) {
 	if name == "" {
 		name = "tenants.yaml"
 	}
-	file, err := config.ParseTenants(name, body)
+	file, err := config.ParseTenants(name, body, ProviderSecrets)
 	var plan *config.Plan
 	dry := r.URL.Query().Get("dry_run") == "true"
 	if err == nil {
@@ -134,9 +134,7 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := httpx.ReadBody(w, r, 1<<10)
 	if err == nil && len(body) > 0 {
-		strict := json.NewDecoder(bytes.NewReader(body))
-		strict.DisallowUnknownFields()
-		err = strict.Decode(&asked)
+		err = strictJSON(body, &asked)
 	}
 	if err != nil {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"uses":["code","seal","sign"],"activate":false}, or nothing`})
@@ -159,9 +157,12 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 // adminRefuse shows the operator what is wrong: the admin listener is theirs.
 func (a *App) adminRefuse(w http.ResponseWriter, err error) {
 	status := http.StatusUnprocessableEntity
-	if otp.KindOf(err) == otp.Unavailable {
+	switch otp.KindOf(err) {
+	case otp.Unavailable:
 		status = http.StatusServiceUnavailable
 		httpx.SetRetryAfter(w.Header(), time.Second)
+	case otp.NotFound:
+		status = http.StatusNotFound
 	}
 	var mistakes config.Mistakes
 	if !errors.As(err, &mistakes) {

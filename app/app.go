@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,11 @@ type Options struct {
 	KeysFile string // the key ring; it is read again when it changes
 	TLSCert  string // PEM files; both or none
 	TLSKey   string
+
+	PublicURL string // where carriers and browsers reach Listen, without a slash at its end; "" when not known
+	// WebhookAllow are networks in which webhooks of tenants may be, also
+	// without TLS; see [config.Server].
+	WebhookAllow []netip.Prefix
 
 	AdminListen string // "" for no admin listener
 	AdminToken  string
@@ -56,6 +62,7 @@ type App struct {
 	Inbox   *inbox.Inbox
 	Clock   *clock.Clock
 
+	devPort  *inbox.Port // of tenants without routes, in `aldaba dev`
 	o        Options
 	self     otp.ID
 	log      *slog.Logger
@@ -72,6 +79,7 @@ type App struct {
 	sweeper    *otp.Sweeper
 	sweeping   sync.Mutex
 	reloading  sync.Mutex
+	carriers   map[string]carrier // in force, by name; under reloading
 	rotating   sync.Mutex
 	configured atomic.Int64 // version of the configuration in force, -1 before any
 	ready      atomic.Bool
@@ -119,7 +127,8 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.Inbox = inbox.New(a.Clock)
-	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log})
+	a.devPort = a.Inbox.Port()
+	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log, Tell: a.newTeller()})
 	name := ""
 	if a.o.Dev {
 		name = devInbox

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/app/lint"
+	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
 )
@@ -59,10 +61,7 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	if err != nil {
 		return nil, err
 	}
-	plan, err := f.Plan(now, config.Tools{
-		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, ShortKeys: a.o.Dev,
-		Providers: a.checkProvider, Dialects: a.dialectNames(), Templates: templateWarnings,
-	})
+	plan, err := f.Plan(now, a.tools())
 	if err != nil || dry || len(plan.Diff) == 0 {
 		return plan, err
 	}
@@ -103,6 +102,19 @@ func templateWarnings(t *otp.Tenant) []string {
 		return nil
 	}
 	return lint.Warnings(reports)
+}
+
+// tools are what planning takes.
+func (a *App) tools() config.Tools {
+	clk := a.Clock
+	if clk == nil { // a file is only checked
+		clk = clock.New(0)
+	}
+	return config.Tools{
+		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, Now: clk.Now(), Random: rand.Reader, ShortKeys: a.o.Dev,
+		Providers: a.checkProvider, WebhookURL: a.checkWebhookURL, Dialects: a.dialectNames(),
+		Templates: templateWarnings,
+	}
 }
 
 // dialectNames lists the folders of the gallery, for the aliases of profiles.

@@ -88,7 +88,7 @@ func TestUnknownProviderTypeIsRefused(t *testing.T) {
 		"providers: [{name: b, type: pigeon}]":             `there is no provider type "pigeon"; this version has: inbox`,
 		"providers: [{name: b, type: inbox, colour: red}]": `providers[0].colour: is no setting here`,
 	} {
-		f, err := config.ParseTenants("tenants.yaml", []byte(text))
+		f, err := config.ParseTenants("tenants.yaml", []byte(text), ProviderSecrets)
 		if err == nil {
 			_, err = a.Apply(t.Context(), f, false)
 		}

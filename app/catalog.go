@@ -14,8 +14,11 @@ import (
 	"github.com/aldaba-otp/aldaba/api/modica"
 	"github.com/aldaba-otp/aldaba/api/native"
 	"github.com/aldaba-otp/aldaba/api/unityvox"
+	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/delivery/smtp"
+	"github.com/aldaba-otp/aldaba/delivery/webhook"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -82,6 +85,8 @@ func openPostgres(ctx context.Context, url string, writers int) (opened, error) 
 func (a *App) providerTypes() []delivery.Type {
 	return []delivery.Type{
 		inbox.Type(a.Inbox),
+		webhook.Type(),
+		smtp.Type(),
 	}
 }
 
@@ -97,9 +102,24 @@ func (a *App) providerType(name string) (delivery.Type, error) {
 	return delivery.Type{}, fmt.Errorf("there is no provider type %q; this version has: %s", name, strings.Join(known, ", "))
 }
 
-// openProvider makes a carrier from its configuration.
+// ProviderSecrets tells which settings of a type of provider are secrets; it is
+// the [config.Secrets] of this version.
+func ProviderSecrets(providerType string) []string {
+	t, err := (&App{}).providerType(providerType)
+	if err != nil {
+		return nil
+	}
+	return t.Secrets
+}
+
+// openProvider makes a carrier from its configuration, as it is kept or with
+// its secrets in clear.
 func (a *App) openProvider(p otp.Provider) (delivery.Provider, error) {
 	t, err := a.providerType(p.Type)
+	if err != nil {
+		return nil, err
+	}
+	values, err := config.OpenSettings(a.Service.Ring(), p, t.Secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +127,18 @@ func (a *App) openProvider(p otp.Provider) (delivery.Provider, error) {
 	if log == nil { // it is only checked
 		log, clk = slog.New(slog.DiscardHandler), clock.New(0)
 	}
-	return t.Open(delivery.Settings{Name: p.Name, Values: p.Settings, Clock: clk, Log: log.With("provider", p.Name)})
+	return t.Open(delivery.Settings{
+		Name: p.Name, Values: values, CallbackURL: a.callbackURL(p.Name), Clock: clk, Log: log.With("provider", p.Name),
+	})
+}
+
+// callbackURL is where the carrier of a provider tells of its messages, or ""
+// when the server does not know its public address.
+func (a *App) callbackURL(provider string) string {
+	if a.o.PublicURL == "" {
+		return ""
+	}
+	return a.o.PublicURL + "/receipts/" + provider
 }
 
 // checkProvider opens a carrier to see whether it could be.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,8 @@ func (d *Dev) open(ctx context.Context, o DevOptions) error {
 	d.App, err = New(ctx, Options{
 		Listen: o.Listen, Database: o.Database, KeysFile: keys, Dev: true, Clock: clock.New(offset),
 		DrainTimeout: 10 * time.Second, Writers: o.Writers, Log: o.Log,
+		// What is tried out runs on this machine, webhooks too.
+		WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 	})
 	if err != nil {
 		return err
@@ -129,7 +132,7 @@ func ensureRing(path string) error {
 
 // applyAll applies the demo's tenants and those of the files.
 func (d *Dev) applyAll(ctx context.Context, files []string) error {
-	demo, err := config.ParseTenants("demo.yaml", demoYAML)
+	demo, err := config.ParseTenants("demo.yaml", demoYAML, ProviderSecrets)
 	if err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (d *Dev) applyAll(ctx context.Context, files []string) error {
 		if err != nil {
 			return err
 		}
-		file, err := config.ParseTenants(name, data)
+		file, err := config.ParseTenants(name, data, ProviderSecrets)
 		if err != nil {
 			return err
 		}

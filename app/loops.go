@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/delivery"
@@ -82,7 +81,8 @@ func (a *App) rereadRing(ctx context.Context) error {
 	}
 	a.Service.SetRing(ring)
 	a.log.Info("the key ring was read anew")
-	return nil
+	// A provider whose settings are sealed under a key that only came now.
+	return a.reload(ctx)
 }
 
 // sweep does the core's background work.
@@ -135,22 +135,41 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the stored configuration has mistakes: %w", err)
 	}
-	carriers := map[string]delivery.Provider{}
+	err = a.openCarriers(providers)
+	a.Service.SetDirectory(directory)
+	a.configured.Store(version)
+	return err
+}
+
+// carrier is an open provider with the configuration that it was made of.
+type carrier struct {
+	made     string
+	provider delivery.Provider
+}
+
+// openCarriers puts providers in force. Those whose configuration is as before
+// stay as they are, so that a change elsewhere cuts no connection.
+func (a *App) openCarriers(providers []otp.Provider) error {
+	next, inForce := map[string]carrier{}, map[string]delivery.Provider{}
 	if a.o.Dev {
-		carriers[devInbox] = a.Inbox
+		inForce[devInbox] = a.devPort
 	}
 	var errs []error
 	for _, p := range providers {
-		carrier, err := a.openProvider(p)
+		made, err := json.Marshal(p)
+		c := a.carriers[p.Name]
+		if c.made != string(made) && err == nil {
+			c.made = string(made)
+			c.provider, err = a.openProvider(p)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("provider %s: %w", p.Name, err))
 			continue
 		}
-		maps.Insert(carriers, maps.All(map[string]delivery.Provider{p.Name: carrier}))
+		next[p.Name], inForce[p.Name] = c, c.provider
 	}
-	a.Courier.SetProviders(carriers)
-	a.Service.SetDirectory(directory)
-	a.configured.Store(version)
+	a.carriers = next
+	a.Courier.SetProviders(inForce)
 	return errors.Join(errs...)
 }
 

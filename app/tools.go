@@ -17,7 +17,7 @@ func FromConfig(s config.Server, log *slog.Logger) Options {
 	return Options{
 		Listen: s.Listen, Database: s.Database, KeysFile: s.Keys, TLSCert: s.TLS.Cert, TLSKey: s.TLS.Key,
 		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
-		Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log,
+		PublicURL: s.PublicURL, WebhookAllow: s.WebhookAllow, Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log,
 	}
 }
 
@@ -32,18 +32,16 @@ func CheckServer(s config.Server) error {
 }
 
 // CheckTenants names all mistakes of a tenants file, read and planned over an
-// empty store.
-func CheckTenants(file string, data []byte) (*config.Plan, error) {
+// empty store of a server with the given settings; the zero value is a server
+// without any.
+func CheckTenants(file string, data []byte, s config.Server) (*config.Plan, error) {
 	ring, err := otp.NewRing(time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Service: otp.New(otp.Options{Ring: ring})}
+	a := &App{o: FromConfig(s, nil), Service: otp.New(otp.Options{Ring: ring})}
 	nothing := config.Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
-	return config.Check(file, data, config.Environment{}, nothing, config.Tools{
-		Ring: ring, Passwords: Passwords{}, Addresses: Addresses{},
-		Providers: a.checkProvider, Dialects: a.dialectNames(), Templates: templateWarnings,
-	})
+	return config.Check(file, data, ProviderSecrets, config.Environment{}, nothing, a.tools())
 }
 
 // NewSecret draws a key or password with 160 bits. UnityVox's keys look like

@@ -114,7 +114,7 @@ func call(t *testing.T, method, url, bearer, body string) (int, string) {
 
 func parse(t *testing.T, text string) *config.File {
 	t.Helper()
-	f, err := config.ParseTenants("tenants.yaml", []byte(text))
+	f, err := config.ParseTenants("tenants.yaml", []byte(text), ProviderSecrets)
 	if err == nil {
 		err = f.Resolve(config.Environment{})
 	}

@@ -13,17 +13,17 @@ const standIn = "a secret that could not be read stands here"
 // Check names all mistakes of a tenants file at once: of reading it, of finding
 // its secrets, and of planning it over a configuration. The plan is for its
 // warnings; the error is [Mistakes].
-func Check(file string, data []byte, env Environment, c Current, t Tools) (*Plan, error) {
+func Check(file string, data []byte, secrets Secrets, env Environment, c Current, t Tools) (*Plan, error) {
 	r := newReader(file)
 	root := r.document(data)
 	if root == nil {
 		return nil, r.mistakes.err()
 	}
-	f := &File{name: file, root: root}
-	f.read = r.contents(root)
+	f := &File{name: file, secrets: secrets, root: root}
+	f.read = r.contents(root, secrets)
 	f.checkAlone(r)
 	f.resolve(r, env, standIn)
-	f.read = newReader(file).contents(root) // the same mistakes again
+	f.read = newReader(file).contents(root, secrets) // the same mistakes again
 	plan, err := f.Plan(c, t)
 	var more Mistakes
 	if err != nil && !errors.As(err, &more) {

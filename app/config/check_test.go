@@ -32,7 +32,7 @@ func TestAllMistakesOfReadingSecretsAndPlanningAreNamedAtOnce(t *testing.T) {
 	}
 	env := Environment{Getenv: func(string) (string, bool) { return "", false }}
 	empty := Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
-	_, err := Check("f", []byte(text), env, empty, Tools{Ring: otptest.Ring(t), Passwords: otptest.Passwords{}, Addresses: otptest.Addresses{}})
+	_, err := Check("f", []byte(text), vaultSecrets, env, empty, Tools{Ring: otptest.Ring(t), Passwords: otptest.Passwords{}, Addresses: otptest.Addresses{}})
 	var got Mistakes
 	if !errors.As(err, &got) || len(got) != len(want) {
 		t.Fatalf("got %d mistakes:\n%v", len(got), err)
@@ -50,7 +50,7 @@ func TestAllMistakesOfReadingSecretsAndPlanningAreNamedAtOnce(t *testing.T) {
 func TestAFileWithoutMistakesIsPlanned(t *testing.T) {
 	t.Parallel()
 	empty := Current{Contacts: func(string) ([]otp.NamedContact, error) { return nil, nil }}
-	plan, err := Check("f", []byte("tenants: [{name: acme, profiles: [{name: login, length: 3, policy: compatible}]}]"), Environment{}, empty,
+	plan, err := Check("f", []byte("tenants: [{name: acme, profiles: [{name: login, length: 3, policy: compatible}]}]"), nil, Environment{}, empty,
 		Tools{Ring: otptest.Ring(t), Passwords: otptest.Passwords{}, Addresses: otptest.Addresses{}})
 	if err != nil || len(plan.Warnings) == 0 {
 		t.Errorf("warnings %v, error %v", plan, err)

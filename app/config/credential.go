@@ -21,7 +21,7 @@ type NewCredential struct {
 // export, its credentials and one more. It fails when the export holds no such
 // tenant.
 func AddCredential(exported []byte, tenant string, c NewCredential) (*File, error) {
-	all, err := ParseTenants("export", exported)
+	all, err := ParseTenants("export", exported, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func fileOf(tenant string, credentials *yaml.Node) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseTenants("credential", data)
+	return ParseTenants("credential", data, nil)
 }
 
 // node writes the credential as a file gives it.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,18 +23,35 @@ func same(a, b any) bool {
 }
 
 // providerDiff names the settings that differ, never their values.
-func providerDiff(old, new otp.Provider) []string {
+func providerDiff(old, new otp.Provider, secrets patterns) []string {
 	names := map[string]bool{}
 	if old.Type != new.Type {
 		names["type"] = true
 	}
-	for _, settings := range []map[string]any{old.Settings, new.Settings} {
+	secrets.differing("", old.Settings, new.Settings, names)
+	return slices.Sorted(maps.Keys(names))
+}
+
+// differing names the settings that differ below a path. A secret has one name
+// in all its forms.
+func (p patterns) differing(at string, old, new map[string]any, names map[string]bool) {
+	for _, settings := range []map[string]any{old, new} {
 		for key := range settings {
-			names[key] = !same(old.Settings[key], new.Settings[key])
+			if same(old[key], new[key]) {
+				continue
+			}
+			before, wasMap := old[key].(map[string]any)
+			after, isMap := new[key].(map[string]any)
+			if wasMap && isMap {
+				p.below(key).differing(join(at, key), before, after, names)
+				continue
+			}
+			if name, _, secret := p.secret(key); secret {
+				key = name
+			}
+			names[join(at, key)] = true
 		}
 	}
-	maps.DeleteFunc(names, func(_ string, differs bool) bool { return !differs })
-	return slices.Sorted(maps.Keys(names))
 }
 
 // tenantDiff names the keys that differ, with what differs in them.
@@ -54,8 +72,11 @@ func tenantDiff(old, new *otp.Tenant) (all []string) {
 	add("locale", old.Locale != new.Locale, arrow(old.Locale, new.Locale))
 	add("max_lifetime", old.MaxLifetime != new.MaxLifetime, arrow(old.MaxLifetime, new.MaxLifetime))
 	add("routes", !same(old.Routes, new.Routes))
+	add("senders", !same(old.Senders, new.Senders))
+	add("sender_policy", old.SenderPolicy != new.SenderPolicy, arrow(old.SenderPolicy, new.SenderPolicy))
 	add("profiles", !same(old.Profiles, new.Profiles), named(old.Profiles, new.Profiles, profileName, profileDiff)...)
 	add("templates", !same(old.Templates, new.Templates), named(old.Templates, new.Templates, templateName, nil)...)
+	add("webhooks", !same(old.Webhooks, new.Webhooks), named(old.Webhooks, new.Webhooks, webhookName, webhookDiff)...)
 	add("credentials", !same(old.Credentials, new.Credentials), named(old.Credentials, new.Credentials, credentialName, nil)...)
 	return all
 }
@@ -120,6 +141,29 @@ func credentialName(c *otp.Credential) string {
 	return strings.TrimSpace(string(c.Type) + " " + c.Identity)
 }
 
+// webhookName is the host: path and query of such an address are often a
+// secret themselves.
+func webhookName(w *otp.Webhook) string {
+	u, err := url.Parse(w.URL)
+	if err != nil {
+		return "webhook"
+	}
+	return u.Hostname()
+}
+
+func webhookDiff(old, new *otp.Webhook) string {
+	var all []string
+	for _, part := range []struct {
+		name    string
+		differs bool
+	}{{"url", old.URL != new.URL}, {"secret", old.Secret != new.Secret}, {"events", !slices.Equal(old.Events, new.Events)}} {
+		if part.differs {
+			all = append(all, part.name)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 // profileDiff tells how a profile changes.
 func profileDiff(old, new *otp.Profile) string {
 	var all []string
@@ -139,6 +183,7 @@ func profileDiff(old, new *otp.Profile) string {
 	add("resend", old.Resend != new.Resend, arrow(old.Resend, new.Resend))
 	add("purpose", old.Purpose != new.Purpose, arrow(old.Purpose, new.Purpose))
 	add("sender", old.Sender != new.Sender, arrow(old.Sender, new.Sender))
+	add("plan", !slices.Equal(old.Plan, new.Plan), "")
 	return strings.Join(all, ", ")
 }
 

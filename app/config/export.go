@@ -15,9 +15,11 @@ import (
 )
 
 const exportHeader = `# Configuration of an Aldaba server, as "aldaba apply" takes it back.
-# It is confidential: addresses of contacts and settings of providers stand
-# here in clear. Keys and passwords of applications are only here as hashes;
-# the hash of a key is worth something only with the server's own key ring.
+# It is confidential: addresses of contacts and settings of providers that are
+# not named as secrets stand here in clear. Keys and passwords of applications
+# are here as hashes (_hash), secrets of providers and webhooks sealed (_sealed);
+# a sealed secret and the hash of a key are worth something only with the
+# server's own key ring.
 `
 
 // Export writes a configuration as YAML that [ParseTenants] and [File.Plan]
@@ -160,25 +162,25 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 	m.some("policy", string(t.Policy))
 	m.some("locale", t.Locale)
 	m.duration("max_lifetime", t.MaxLifetime)
-	each(m, "routes", t.Routes, func(r *otp.Route) *pairs {
+	each(m, "routes", t.Routes, exportRoute)
+	each(m, "senders", t.Senders, func(s *otp.Sender) *pairs {
 		o := mapping()
-		o.put("channel", text(string(r.Channel)))
-		o.some("prefix", r.Prefix)
-		var names []string
-		for _, c := range r.Providers {
-			names = append(names, c.Provider)
-		}
-		o.put("providers", line(names))
+		o.put("sender", text(s.Sender))
+		o.texts("countries", s.Countries)
 		return o
 	})
+	m.some("sender_policy", string(t.SenderPolicy))
 	each(m, "profiles", t.Profiles, exportProfile)
-	each(m, "templates", t.Templates, func(tpl *otp.Template) *pairs {
+	each(m, "templates", t.Templates, exportTemplate)
+	each(m, "webhooks", t.Webhooks, func(w *otp.Webhook) *pairs {
 		o := mapping()
-		o.some("profile", tpl.Profile)
-		o.some("channel", string(tpl.Channel))
-		o.some("locale", tpl.Locale)
-		o.some("subject", tpl.Subject)
-		o.put("text", text(tpl.Text))
+		o.put("url", text(w.URL))
+		o.put("secret"+asSealed, text(w.Secret))
+		var events []string
+		for _, kind := range w.Events {
+			events = append(events, string(kind))
+		}
+		o.texts("events", events)
 		return o
 	})
 	contacts = slices.DeleteFunc(slices.Clone(contacts), func(c otp.NamedContact) bool { return !c.Configured })
@@ -193,6 +195,51 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 	})
 	each(m, "credentials", t.Credentials, func(c *otp.Credential) *pairs { return w.credential(t.Name, c) })
 	return m.node()
+}
+
+func exportRoute(r *otp.Route) *pairs {
+	m := mapping()
+	m.put("channel", text(string(r.Channel)))
+	m.some("prefix", r.Prefix)
+	m.texts("countries", r.Countries)
+	providers := list()
+	providers.Style = yaml.FlowStyle
+	for _, c := range r.Providers {
+		if c == (otp.Carrier{Provider: c.Provider}) {
+			providers.Content = append(providers.Content, text(c.Provider))
+			continue
+		}
+		providers.Style = 0 // one a line
+		one := mapping()
+		one.put("provider", text(c.Provider))
+		one.number("weight", c.Weight)
+		one.number("priority", c.Priority)
+		one.some("sender", c.Sender)
+		providers.Content = append(providers.Content, one.node())
+	}
+	m.put("providers", providers)
+	m.some("sender", r.Sender)
+	m.duration("hedge", r.Hedge)
+	return m
+}
+
+func exportTemplate(t *otp.Template) *pairs {
+	m := mapping()
+	m.some("profile", t.Profile)
+	m.some("channel", string(t.Channel))
+	m.some("locale", t.Locale)
+	m.some("subject", t.Subject)
+	m.put("text", text(t.Text))
+	m.some("domain", t.Domain)
+	m.some("app_hash", t.AppHash)
+	if len(t.Params) > 0 {
+		params := mapping()
+		for _, name := range slices.Sorted(maps.Keys(t.Params)) {
+			params.put(name, text(t.Params[name]))
+		}
+		m.put("params", params.node())
+	}
+	return m
 }
 
 func exportProfile(p *otp.Profile) *pairs {
@@ -221,6 +268,12 @@ func exportProfile(p *otp.Profile) *pairs {
 	m.some("resend", p.Resend)
 	m.some("purpose", p.Purpose)
 	m.some("sender", p.Sender)
+	each(m, "plan", p.Plan, func(l *otp.Leg) *pairs {
+		o := mapping()
+		o.put("channel", text(string(l.Channel)))
+		o.duration("wait", l.Wait)
+		return o
+	})
 	return m
 }
 

@@ -17,9 +17,10 @@ import (
 // File is a parsed tenants file. Which keys were given for a tenant is kept,
 // since only those replace what is in force.
 type File struct {
-	name string
-	root *yaml.Node
-	read *contents
+	name    string
+	secrets Secrets
+	root    *yaml.Node
+	read    *contents
 }
 
 // contents are the values of a file.
@@ -35,6 +36,7 @@ type tenantEntry struct {
 	line        int
 	given       []string // keys, in the order of [tenantKeys]
 	tenant      otp.Tenant
+	webhooks    []webhookEntry
 	credentials []credentialEntry
 	contacts    []contactEntry
 }
@@ -42,15 +44,16 @@ type tenantEntry struct {
 func (e *tenantEntry) has(key string) bool { return slices.Contains(e.given, key) }
 
 // ParseTenants reads a tenants file and checks everything that can be checked
-// without the configuration in force. The error is [Mistakes].
-func ParseTenants(file string, data []byte) (*File, error) {
+// without the configuration in force. The secrets are those of the types of
+// providers that there are. The error is [Mistakes].
+func ParseTenants(file string, data []byte, secrets Secrets) (*File, error) {
 	r := newReader(file)
 	root := r.document(data)
 	if root == nil || len(r.mistakes) > 0 {
 		return nil, r.mistakes.err()
 	}
-	f := &File{name: file, root: root}
-	f.read = r.contents(root)
+	f := &File{name: file, secrets: secrets, root: root}
+	f.read = r.contents(root, secrets)
 	f.checkAlone(r)
 	if err := r.mistakes.err(); err != nil {
 		return nil, err
@@ -59,10 +62,10 @@ func ParseTenants(file string, data []byte) (*File, error) {
 }
 
 // contents reads the whole document.
-func (r *reader) contents(root *yaml.Node) *contents {
+func (r *reader) contents(root *yaml.Node, secrets Secrets) *contents {
 	c := &contents{lines: r.lines}
 	o := r.object(root, "", "providers", "tenants")
-	o.each("providers", func(n *yaml.Node, path string) { c.providers = append(c.providers, r.provider(n, path)) })
+	o.each("providers", func(n *yaml.Node, path string) { c.providers = append(c.providers, r.provider(n, path, secrets)) })
 	o.each("tenants", func(n *yaml.Node, path string) { c.tenants = append(c.tenants, r.tenant(n, path)) })
 	return c
 }
@@ -77,6 +80,9 @@ func (f *File) checkAlone(r *reader) {
 	tenants := make([]otp.Tenant, len(f.read.tenants))
 	for i, entry := range f.read.tenants {
 		t := entry.tenant
+		for j := range entry.webhooks {
+			t.Webhooks = append(t.Webhooks, entry.webhooks[j].unsealed())
+		}
 		for j, c := range entry.credentials {
 			// A key has no hash yet; those of UnityVox may share an identity.
 			t.Credentials = append(t.Credentials, c.credential(fmt.Sprintf("%d.%d", i, j)))
@@ -88,11 +94,11 @@ func (f *File) checkAlone(r *reader) {
 	if !errors.As(err, &faults) {
 		return
 	}
-	later := regexp.MustCompile(`\.routes\[\d+\]\.providers\[\d+\]$`)
+	later := regexp.MustCompile(`\.routes\[\d+\]\.providers\[\d+\]: there is no provider `)
 	template := regexp.MustCompile(`^tenants\[(\d+)\]\.templates\[\d+\]\.profile$`)
 	var more Mistakes
 	for _, fault := range faults[:min(len(faults), 4*mistakesNamed)] {
-		if later.MatchString(fault.Path) {
+		if later.MatchString(fault.Path + ": " + fault.Message) {
 			continue
 		}
 		if m := template.FindStringSubmatch(fault.Path); m != nil {
@@ -141,9 +147,18 @@ func (f *File) Tenants() []otp.Tenant {
 // Name returns the name the file was parsed under.
 func (f *File) Name() string { return f.name }
 
-// holders are the mappings of the document in which a secret may stand, each
-// with its path: providers, whose settings differ by type, and credentials.
-func (f *File) holders(visit func(m *yaml.Node, path string)) {
+// elsewhere visits the keys of the document that say where a secret is to be
+// read, NAME_file and NAME_env: m.Content[at] is the key. They stand in
+// credentials, webhooks, and where a provider's type has secrets.
+func (f *File) elsewhere(visit func(m *yaml.Node, at int, name, path string)) {
+	holder := func(m *yaml.Node, path string) {
+		for i := 0; m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
+			key := m.Content[i].Value
+			if name := strings.TrimSuffix(strings.TrimSuffix(key, fromFile), fromEnv); name != key {
+				visit(m, i, name, path+"."+key)
+			}
+		}
+	}
 	each := func(n *yaml.Node, key, path string, visit func(m *yaml.Node, path string)) {
 		for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
 			if n.Content[i].Value != key {
@@ -154,8 +169,29 @@ func (f *File) holders(visit func(m *yaml.Node, path string)) {
 			}
 		}
 	}
-	each(f.root, "providers", "", visit)
-	each(f.root, "tenants", "", func(t *yaml.Node, path string) { each(t, "credentials", path+".", visit) })
+	each(f.root, "providers", "", func(p *yaml.Node, path string) {
+		if t := valueOf(p, "type"); t != nil {
+			f.secrets.of(t.Value).elsewhere(p, path, visit)
+		}
+	})
+	each(f.root, "tenants", "", func(t *yaml.Node, path string) {
+		each(t, "webhooks", path+".", holder)
+		each(t, "credentials", path+".", holder)
+	})
+}
+
+// elsewhere visits the keys below a mapping of settings that say where a secret
+// is to be read.
+func (p patterns) elsewhere(m *yaml.Node, path string, visit func(m *yaml.Node, at int, name, path string)) {
+	for i := 0; len(p) > 0 && m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
+		key := m.Content[i].Value
+		switch name, form, secret := p.secret(key); {
+		case !secret:
+			p.below(key).elsewhere(m.Content[i+1], path+"."+key, visit)
+		case form == fromFile || form == fromEnv:
+			visit(m, i, name, path+"."+key)
+		}
+	}
 }
 
 // Resolve replaces each NAME_file and NAME_env by NAME with what stands there,
@@ -168,30 +204,24 @@ func (f *File) Resolve(env Environment) error {
 		return err
 	}
 	again := newReader(f.name)
-	f.read = again.contents(f.root)
+	f.read = again.contents(f.root, f.secrets)
 	return again.mistakes.err()
 }
 
 // resolve puts secrets in place of their files and variables. One that cannot
 // be had is a mistake; standIn takes its place unless it is empty.
 func (f *File) resolve(r *reader, env Environment, standIn string) {
-	f.holders(func(m *yaml.Node, path string) {
-		for i := 0; i+1 < len(m.Content); i += 2 {
-			key, value := m.Content[i], m.Content[i+1]
-			name := strings.TrimSuffix(strings.TrimSuffix(key.Value, fromFile), fromEnv)
-			if name == key.Value {
-				continue
+	f.elsewhere(func(m *yaml.Node, at int, name, path string) {
+		key, value := m.Content[at], m.Content[at+1]
+		text, fault := secret{key.Value, value.Value}.resolve(f.name, env)
+		if fault != "" {
+			r.fail(key.Line, path, "%s", fault)
+			if text = standIn; text == "" {
+				return
 			}
-			text, fault := secret{key.Value, value.Value}.resolve(f.name, env)
-			if fault != "" {
-				r.fail(key.Line, path+"."+key.Value, "%s", fault)
-				if text = standIn; text == "" {
-					continue
-				}
-			}
-			key.Value = name
-			m.Content[i+1] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle, Line: value.Line}
 		}
+		key.Value = name
+		m.Content[at+1] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle, Line: value.Line}
 	})
 }
 
@@ -209,13 +239,8 @@ func (f *File) Encode() ([]byte, error) {
 // unresolved reports the secrets that still stand elsewhere: a server never
 // reads files or variables for somebody who sends it a configuration.
 func (f *File) unresolved(r *reader) {
-	f.holders(func(m *yaml.Node, path string) {
-		for i := 0; i+1 < len(m.Content); i += 2 {
-			key := m.Content[i]
-			if strings.HasSuffix(key.Value, fromFile) || strings.HasSuffix(key.Value, fromEnv) {
-				r.fail(key.Line, path+"."+key.Value, "must be resolved where the file is; the server reads no files and variables for it")
-			}
-		}
+	f.elsewhere(func(m *yaml.Node, at int, _, path string) {
+		r.fail(m.Content[at].Line, path, "must be resolved where the file is; the server reads no files and variables for it")
 	})
 }
 

@@ -44,7 +44,7 @@ func TestEveryMistakeOfABrokenFileIsNamedAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			name := filepath.Base(path)
-			_, err = ParseTenants(name, data)
+			_, err = ParseTenants(name, data, vaultSecrets)
 			var mistakes Mistakes
 			if !errors.As(err, &mistakes) {
 				t.Fatalf("%v is not a list of mistakes", err)
@@ -57,9 +57,17 @@ func TestEveryMistakeOfABrokenFileIsNamedAtOnce(t *testing.T) {
 	}
 }
 
+// vaultSecrets are those of the tests' type of provider with secrets.
+func vaultSecrets(providerType string) []string {
+	if providerType != "vault" {
+		return nil
+	}
+	return []string{"password", "auth.token", "headers.*"}
+}
+
 func parse(t *testing.T, text string) *File {
 	t.Helper()
-	f, err := ParseTenants("tenants.yaml", []byte(text))
+	f, err := ParseTenants("tenants.yaml", []byte(text), vaultSecrets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +78,10 @@ func parse(t *testing.T, text string) *File {
 func environment() Environment {
 	values := map[string]string{
 		"ACME_KEY": "demo-key", "ACME_DANA_PASSWORD": "demo-password", "ACME_MODICA_PASSWORD": "demo: *password\t'#",
-		"ACME_UNITYVOX_KEY": "0042", "EMPTY": "", "BROKEN": "\xff", "BELL": "\a",
+		"ACME_UNITYVOX_KEY": "0042", "ACME_HOOK": webhookKey1, "CARRIER_PASSWORD": "TOPSECRET1", "EMPTY": "", "BROKEN": "\xff", "BELL": "\a",
 	}
 	files := map[string]string{
-		"testdata/good/secrets/client": "demo-secret\n", "secrets/client": "demo-secret\n",
+		"testdata/good/secrets/client": "demo-secret\n", "testdata/good/secrets/token": "TOPSECRET2\n", "secrets/client": "demo-secret\n",
 		"/abs": "two\n\n", "crlf": "windows\r\n", "none": "\n",
 	}
 	return Environment{
@@ -93,7 +101,7 @@ func good(t *testing.T) *File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := ParseTenants("testdata/good/tenants.yaml", data)
+	f, err := ParseTenants("testdata/good/tenants.yaml", data, vaultSecrets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +128,7 @@ func TestSecretsAreTakenFromFilesAndVariables(t *testing.T) {
 func TestASecretThatIsMissingIsAMistakeWithItsLine(t *testing.T) {
 	t.Parallel()
 	f := parse(t, `providers:
-  - {name: a, type: inbox, password_env: NONE}
+  - {name: a, type: vault, password_env: NONE}
 tenants:
   - name: acme
     credentials:
@@ -162,7 +170,7 @@ func TestAFileGoesOverTheWireUnchanged(t *testing.T) {
 	if strings.Contains(string(sent), "#") && strings.Contains(string(sent), "in order") {
 		t.Error("comments are sent")
 	}
-	got, err := ParseTenants("sent", sent)
+	got, err := ParseTenants("sent", sent, vaultSecrets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +183,7 @@ func TestAFileGoesOverTheWireUnchanged(t *testing.T) {
 		}
 	}
 	located := f.Locate(Mistakes{{"sent", 77, "tenants[0].profiles[3].length", "is odd"}, {"sent", 7, "elsewhere", "x"}})
-	if located[0].String() != "testdata/good/tenants.yaml:19: tenants[0].profiles[3].length: is odd" || located[1].Line != 0 {
+	if located[0].String() != "testdata/good/tenants.yaml:37: tenants[0].profiles[3].length: is odd" || located[1].Line != 0 {
 		t.Errorf("%v", located)
 	}
 }
@@ -211,7 +219,7 @@ func TestAHostileFileCostsNoMoreThanItsSize(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ParseTenants("f", []byte(text))
+			_, err := ParseTenants("f", []byte(text), vaultSecrets)
 			var mistakes Mistakes
 			if !errors.As(err, &mistakes) || len(mistakes) > 2*mistakesNamed {
 				t.Errorf("%d mistakes", len(mistakes))
@@ -228,7 +236,7 @@ func FuzzParseTenants(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := ParseTenants("f", data)
+		file, err := ParseTenants("f", data, vaultSecrets)
 		if err != nil {
 			if len(err.Error()) == 0 {
 				t.Error("an error without words")
@@ -239,7 +247,7 @@ func FuzzParseTenants(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseTenants("f", sent)
+		again, err := ParseTenants("f", sent, vaultSecrets)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, sent)
 		}
@@ -247,6 +255,9 @@ func FuzzParseTenants(f *testing.F) {
 			if !same(file.read.tenants[i].tenant, again.read.tenants[i].tenant) {
 				t.Error("encoding changed a tenant")
 			}
+		}
+		if !same(file.read.providers, again.read.providers) {
+			t.Error("encoding changed a provider")
 		}
 	})
 }

@@ -3,11 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -26,11 +28,18 @@ type Tools struct {
 	Ring      *otp.Ring
 	Passwords otp.Passwords
 	Addresses otp.Addresses
+	// Now and Random are what secrets are sealed with.
+	Now    time.Time
+	Random io.Reader
 	// ShortKeys admits API keys of less than 128 bits.
 	ShortKeys bool
-	// Providers checks a provider's type and settings; nil checks nothing. It
+	// Providers checks a provider's type and settings, with their secrets in
+	// clear; nil checks nothing. It
 	// may return [otp.Mistakes] with paths below the provider.
 	Providers func(p otp.Provider) error
+	// WebhookURL judges the address of a webhook; nil lets the core's rules
+	// suffice. Its error holds no part of the address but its host.
+	WebhookURL func(url string) error
 	// Dialects are the names that aliases may be for; nil admits any.
 	Dialects []string
 	// Templates names what is dear or idle in a tenant's templates, one warning
@@ -80,7 +89,9 @@ func (f *File) Plan(c Current, t Tools) (*Plan, error) {
 	if err := p.r.mistakes.err(); err != nil {
 		return nil, err
 	}
-	p.providers()
+	if err := p.providers(); err != nil {
+		return nil, err
+	}
 	p.plan.Tenants = slices.Clone(c.Tenants)
 	for i := range f.read.tenants {
 		if err := p.tenant(&f.read.tenants[i]); err != nil {
@@ -103,22 +114,28 @@ func (p *planner) note(format string, args ...any) {
 }
 
 // providers merges the providers.
-func (p *planner) providers() {
+func (p *planner) providers() error {
 	p.plan.Providers = slices.Clone(p.current.Providers)
 	for i, given := range p.file.read.providers {
-		if p.tools.Providers != nil {
-			p.checkProvider(fmt.Sprintf("providers[%d]", i), given)
-		}
 		at := slices.IndexFunc(p.plan.Providers, func(old otp.Provider) bool { return old.Name == given.Name })
+		var old otp.Provider
+		if at >= 0 {
+			old = p.plan.Providers[at]
+		}
+		kept, err := p.provider(fmt.Sprintf("providers[%d]", i), given, old)
+		if err != nil {
+			return err
+		}
 		switch {
 		case at < 0:
-			p.plan.Providers = append(p.plan.Providers, given)
-			p.note("+ provider %s", given.Name)
-		case !same(p.plan.Providers[at], given):
-			p.note("~ provider %s: %s", given.Name, strings.Join(providerDiff(p.plan.Providers[at], given), ", "))
-			p.plan.Providers[at] = given
+			p.plan.Providers = append(p.plan.Providers, kept)
+			p.note("+ provider %s", kept.Name)
+		case !same(old, kept):
+			p.note("~ provider %s: %s", kept.Name, strings.Join(providerDiff(old, kept, p.file.secrets.of(kept.Type)), ", "))
+			p.plan.Providers[at] = kept
 		}
 	}
+	return nil
 }
 
 func (p *planner) checkProvider(path string, given otp.Provider) {
@@ -150,6 +167,12 @@ func (p *planner) tenant(e *tenantEntry) error {
 	if e.has("credentials") {
 		var err error
 		if merged.Credentials, err = p.credentials(e, old.Credentials); err != nil {
+			return err
+		}
+	}
+	if e.has("webhooks") {
+		var err error
+		if merged.Webhooks, err = p.webhooks(e, old.Webhooks); err != nil {
 			return err
 		}
 	}
@@ -188,6 +211,10 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.MaxLifetime = new.MaxLifetime
 		case "routes":
 			t.Routes = new.Routes
+		case "senders":
+			t.Senders = new.Senders
+		case "sender_policy":
+			t.SenderPolicy = new.SenderPolicy
 		case "profiles":
 			t.Profiles = new.Profiles
 		case "templates":

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,9 +33,10 @@ func tools(t *testing.T) Tools {
 	t.Helper()
 	return Tools{
 		Ring: otptest.Ring(t), Passwords: salted{new(atomic.Int64)}, Addresses: otptest.Addresses{}, ShortKeys: true,
+		Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Random: rand.Reader,
 		Dialects: []string{"additiv", "danaconnect", "modica", "native", "unityvox"},
 		Providers: func(p otp.Provider) error {
-			if p.Type != "inbox" {
+			if p.Type != "inbox" && p.Type != "vault" {
 				return otp.Mistakes{{Path: "type", Message: "there is no such type"}}
 			}
 			return nil
@@ -91,7 +93,7 @@ func TestTheExampleIsAppliedOnceAndForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := plan(t, f, Current{}, with)
-	diffs(t, p, "+ provider sandbox", "+ provider spare", "+ tenant acme", "+ contact acme/4711")
+	diffs(t, p, "+ provider sandbox", "+ provider spare", "+ provider carrier", "+ tenant acme", "+ contact acme/4711")
 	golden(t, "good/warnings.txt", strings.Join(p.Warnings, "\n")+"\n")
 	tenant := p.Tenants[0]
 	login, old, brief := tenant.Profiles[1], tenant.Profiles[2], tenant.Profiles[3]
@@ -208,7 +210,7 @@ func TestMistakesOfMergingAreFoundInTheFile(t *testing.T) {
 				"tenants.yaml:6: tenants[0].credentials[2].key: " + keyAdvice,
 		},
 		"addresses":  {"tenants:\n  - name: acme\n    contacts:\n      - {id: 1, sms: ana@example.com, pending_email: TOPSECRET}\n", "tenants.yaml:4: tenants[0].contacts[0].sms: is no telephone number\ntenants.yaml:4: tenants[0].contacts[0].pending_email: is no e-mail address"},
-		"unresolved": {"providers: [{name: x, type: inbox, password_file: /etc/passwd}]\ntenants: [{name: acme, credentials: [{type: api_key, key_env: HOME}]}]", "tenants.yaml:1: providers[0].password_file: must be resolved where the file is; the server reads no files and variables for it\ntenants.yaml:2: tenants[0].credentials[0].key_env: must be resolved where the file is; the server reads no files and variables for it"},
+		"unresolved": {"providers: [{name: x, type: vault, auth: {token_file: /etc/passwd}}]\ntenants: [{name: acme, credentials: [{type: api_key, key_env: HOME}]}]", "tenants.yaml:1: providers[0].auth.token_file: must be resolved where the file is; the server reads no files and variables for it\ntenants.yaml:2: tenants[0].credentials[0].key_env: must be resolved where the file is; the server reads no files and variables for it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -260,12 +262,26 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 			all[tenant] = append(all[tenant], otp.NamedContact{ID: id, Configured: true, Addresses: a})
 		}
 	}
-	in := Current{[]otp.Provider{{Name: "sandbox", Type: "inbox", Settings: map[string]any{"a": 5.0, "b": "0012", "c": []any{"x", true, 1.5}, "d": map[string]any{"k": "v: #"}}}}, otptest.Demo(with.Ring), contactsOf(all)}
+	in := Current{[]otp.Provider{{Name: "sandbox", Type: "inbox", Settings: map[string]any{"a": 5.0, "b": "0012", "c": []any{"x", true, 1.5}, "d": map[string]any{"k": "v: #"}}}, {Name: "vault", Type: "vault", Settings: map[string]any{
+		"password_sealed": sealed(t, with, "provider vault password", "TOPSECRET"), "tls_ca_file": "/etc/ca.pem",
+		"auth": map[string]any{"type": "bearer", "token_sealed": sealed(t, with, "provider vault auth.token", "TOPSECRET")},
+	}}}, otptest.Demo(with.Ring), contactsOf(all)}
 	acme := &in.Tenants[0]
 	acme.Brand, acme.MaxLifetime, acme.Locale = "true", time.Hour, "no"
-	acme.Routes = []otp.Route{{Channel: otp.SMS, Prefix: "+52", Providers: carriers("sandbox")}}
-	acme.Templates = []otp.Template{{Profile: "login", Channel: otp.Email, Locale: "es", Subject: " - é: 'x' ", Text: "  line one \n\n\ttwo: {{code}} # \u00a0\U0001F511\n"}}
-	acme.Profiles = append(acme.Profiles, otp.Profile{Name: "0012", Policy: otp.Strict, Alphabet: "01#\"", Length: 12, Lifetime: 90 * time.Second, MaxAttempts: 3, Resend: "new", Purpose: otp.Recover, Sender: "~"})
+	acme.Routes = []otp.Route{
+		{Channel: otp.SMS, Prefix: "+52", Providers: carriers("sandbox", "vault"), Sender: "+525512345678", Hedge: 20 * time.Second},
+		{Channel: otp.SMS, Countries: []string{"NO", "GT"}, Providers: []otp.Carrier{
+			{Provider: "sandbox", Weight: 3, Priority: 1, Sender: "0012"}, {Provider: "vault", Priority: 1},
+		}},
+		{Channel: otp.Voice, Providers: carriers("vault")},
+	}
+	acme.Senders, acme.SenderPolicy = []otp.Sender{{Sender: "ACME", Countries: []string{"VE", "NO"}}, {Sender: "true"}}, otp.RefuseSender
+	acme.Webhooks = []otp.Webhook{
+		{URL: "https://app.example.com/a?b=c#d", Secret: sealed(t, with, otp.WebhookSecret("acme", "https://app.example.com/a?b=c#d"), webhookKey1), Events: []otp.EventKind{otp.EventApproved, otp.EventFailed}},
+		{URL: "https://app.example.com/b", Secret: sealed(t, with, otp.WebhookSecret("acme", "https://app.example.com/b"), webhookKey2)},
+	}
+	acme.Templates = []otp.Template{{Profile: "login", Channel: otp.Email, Locale: "es", Subject: " - é: 'x' ", Text: "  line one \n\n\ttwo: {{code}} # \u00a0\U0001F511\n"}, {Channel: otp.SMS, Text: "{{code}}", Domain: "login.example.com", Params: map[string]string{"dlt_entity_id": "0012", "empty": "", "yes": "no: #"}}, {Profile: "login", Channel: otp.SMS, Text: "{{code}}", AppHash: "FA+9qCX9VSu"}}
+	acme.Profiles = append(acme.Profiles, otp.Profile{Name: "0012", Policy: otp.Strict, Alphabet: "01#\"", Length: 12, Lifetime: 90 * time.Second, MaxAttempts: 3, Resend: "new", Purpose: otp.Recover, Sender: "0012", Plan: []otp.Leg{{Channel: otp.SMS, Wait: 90 * time.Second}, {Channel: otp.Voice}}})
 	acme.Credentials[0].Scopes = []string{"send", "check"}
 	all["acme"] = append(all["acme"], otp.NamedContact{ID: "app", Addresses: otp.ContactAddresses{Email: "app@example.com"}})
 
@@ -277,7 +293,7 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 		t.Error("a contact that an application put is exported")
 	}
 	with.ShortKeys = false
-	f, err := ParseTenants("export.yaml", text)
+	f, err := ParseTenants("export.yaml", text, vaultSecrets)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -288,7 +304,7 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 	}
 	if none, err := Export(Current{}); err != nil {
 		t.Error(err)
-	} else if _, err := ParseTenants("none", none); err != nil {
+	} else if _, err := ParseTenants("none", none, nil); err != nil {
 		t.Errorf("%v\n%s", err, none)
 	}
 }

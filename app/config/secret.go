@@ -9,14 +9,16 @@ import (
 const (
 	fromFile = "_file"
 	fromEnv  = "_env"
-	asHash   = "_hash"
+	asHash   = "_hash"   // as an export prints what is only compared
+	asSealed = "_sealed" // as an export prints what the server must know
 )
 
-// secretKeys are the keys under which a secret may be given.
-func secretKeys(name string, hash bool) []string {
+// secretKeys are the keys under which a secret may be given; kept is the form
+// in which an export prints it.
+func secretKeys(name string, kept ...string) []string {
 	keys := []string{name, name + fromFile, name + fromEnv}
-	if hash {
-		keys = append(keys, name+asHash)
+	for _, form := range kept {
+		keys = append(keys, name+form)
 	}
 	return keys
 }
@@ -28,8 +30,8 @@ type secret struct {
 }
 
 // secret reads the one way in which a secret is given; two are a fault.
-func (o *object) secret(name string, hash bool) (s secret) {
-	for _, key := range secretKeys(name, hash) {
+func (o *object) secret(name string, kept ...string) (s secret) {
+	for _, key := range secretKeys(name, kept...) {
 		if !o.has(key) {
 			continue
 		}

@@ -2,10 +2,14 @@ package config
 
 import (
 	"net"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Server is the configuration of one `aldaba serve`.
@@ -17,7 +21,13 @@ type Server struct {
 	TLS      TLS
 	Log      Log
 	Drain    Drain
-	Writers  int // on the database at once; 0 lets the engine decide
+	// PublicURL is where carriers and browsers reach the dialects' listener,
+	// without a slash at its end; "" when it is not known.
+	PublicURL string
+	// WebhookAllow are the operator's own networks: webhooks of tenants may be
+	// in them, and need no TLS there.
+	WebhookAllow []netip.Prefix
+	Writers      int // on the database at once; 0 lets the engine decide
 	// MaxBatch is how many requests share a transaction at most; 0 lets the
 	// writer decide, 1 shows what sharing gains.
 	MaxBatch int
@@ -60,7 +70,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "writers", "max_batch"}, secretKeys("database", false)...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "public_url", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -69,6 +79,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 		s.Keys = beside(file, o.text("keys"))
 	}
 	s.Database = o.database(file, env)
+	s.PublicURL = o.publicURL("public_url")
 	s.Writers = o.whole("writers")
 	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)
@@ -95,6 +106,9 @@ func (s *Server) sections(o *object, file string) {
 			}
 		}
 	}
+	if n := o.values["webhooks"]; n != nil {
+		s.WebhookAllow = o.r.object(n, "webhooks", "allow").networks("allow")
+	}
 	if n := o.values["drain"]; n != nil {
 		d := o.r.object(n, "drain", "delay", "timeout")
 		if d.has("delay") {
@@ -104,6 +118,38 @@ func (s *Server) sections(o *object, file string) {
 			s.Drain.Timeout = d.positive("timeout")
 		}
 	}
+}
+
+// publicURL reads the base of URLs that others call.
+func (o *object) publicURL(key string) string {
+	if !o.has(key) {
+		return ""
+	}
+	text := o.text(key)
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, "?# ") {
+		o.fail(key, "must be a URL without user, query and fragment, such as https://otp.example.com")
+		return ""
+	}
+	return strings.TrimRight(text, "/")
+}
+
+// networks reads a list of networks and single addresses.
+func (o *object) networks(key string) (all []netip.Prefix) {
+	o.each(key, func(n *yaml.Node, path string) {
+		text := o.r.text(n, path)
+		if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" && !a.Is4In6() {
+			all = append(all, netip.PrefixFrom(a, a.BitLen()))
+			return
+		}
+		network, err := netip.ParsePrefix(text)
+		if err != nil || network != network.Masked() || network.Addr().Is4In6() {
+			o.r.fail(n.Line, path, "must be a network such as 10.0.0.0/8, or an address")
+			return
+		}
+		all = append(all, network)
+	})
+	return all
 }
 
 // address reads HOST:PORT.
@@ -120,7 +166,7 @@ func (o *object) address(key string) string {
 // database reads the database's address. It may hold a password, so that no
 // mistake quotes it.
 func (o *object) database(file string, env Environment) string {
-	given := o.secret("database", false)
+	given := o.secret("database")
 	if given.key == "" {
 		o.must("database")
 		return ""
@@ -146,11 +192,11 @@ func (o *object) admin(file string, env Environment) (a Admin) {
 	if n == nil {
 		return a
 	}
-	m := o.r.object(n, "admin", append([]string{"listen"}, secretKeys("token", false)...)...)
+	m := o.r.object(n, "admin", append([]string{"listen"}, secretKeys("token")...)...)
 	if a.Listen = defaultAdminListen; m.has("listen") {
 		a.Listen = m.address("listen")
 	}
-	given := m.secret("token", false)
+	given := m.secret("token")
 	if given.key == "" {
 		m.must("token")
 		return a

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -36,11 +38,12 @@ func TestServerFilesSayWhatTheyMean(t *testing.T) {
 			},
 		},
 		"all there is": {
-			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\n",
+			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\npublic_url: https://otp.example.com/base/\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n",
 			func(s *Server) {
 				*s = Server{
 					Listen: ":9000", Admin: Admin{"127.0.0.1:8081", token}, Database: "postgres://u:TOPSECRET@db/aldaba", Keys: "/k",
-					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3,
+					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3, PublicURL: "https://otp.example.com/base",
+					WebhookAllow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 				}
 			},
 		},
@@ -52,7 +55,7 @@ func TestServerFilesSayWhatTheyMean(t *testing.T) {
 			want.Keys = "/etc/aldaba/keys.json"
 			c.want(&want)
 			got, err := ParseServer("/etc/aldaba/aldaba.yaml", []byte(c.text), serverEnvironment())
-			if err != nil || got != want {
+			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
@@ -68,7 +71,7 @@ func TestMistakesOfServerFiles(t *testing.T) {
 			"s.yaml:3: unknown key \"listen_on\"\ns.yaml:4: admin: unknown key \"tokn\"; did you mean \"token\"?\ns.yaml:4: admin.token: is missing",
 		},
 		"wrong values": {
-			"keys: ''\ndatabase_env: ODD\nlisten: 8080\nadmin: {listen: a:b:c, token_file: short}\ntls: {cert: a}\nlog: {level: loud}\ndrain: {delay: -1s, timeout: 0}\nwriters: many\n",
+			"keys: ''\ndatabase_env: ODD\nlisten: 8080\nadmin: {listen: a:b:c, token_file: short}\ntls: {cert: a}\nlog: {level: loud}\ndrain: {delay: -1s, timeout: 0}\nwriters: many\npublic_url: otp.example.com\nwebhooks: {allow: [10.0.0.1/8, here]}\n",
 			"s.yaml:1: keys: must not be empty\n" +
 				"s.yaml:2: database_env: must be sqlite:PATH or postgres://USER@HOST/NAME\n" +
 				"s.yaml:3: listen: must be HOST:PORT, such as 127.0.0.1:8080\n" +
@@ -78,7 +81,10 @@ func TestMistakesOfServerFiles(t *testing.T) {
 				"s.yaml:6: log.level: must be debug, info, warn or error\n" +
 				"s.yaml:7: drain.delay: must be a duration such as 5m or 300s, or a number of seconds\n" +
 				"s.yaml:7: drain.timeout: must be more than 0; leave the key out for the default\n" +
-				"s.yaml:8: writers: must be a whole number",
+				"s.yaml:8: writers: must be a whole number\n" +
+				"s.yaml:9: public_url: must be a URL without user, query and fragment, such as https://otp.example.com\n" +
+				"s.yaml:10: webhooks.allow[0]: must be a network such as 10.0.0.0/8, or an address\n" +
+				"s.yaml:10: webhooks.allow[1]: must be a network such as 10.0.0.0/8, or an address",
 		},
 		"two ways": {
 			"keys: k\ndatabase: sqlite:x\ndatabase_env: DB\nkeys: j",

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,46 +19,52 @@ const (
 )
 
 // provider reads a provider; every key but two is a setting of its type.
-func (r *reader) provider(n *yaml.Node, path string) otp.Provider {
+func (r *reader) provider(n *yaml.Node, path string, secrets Secrets) otp.Provider {
 	o := r.mapping(n, path)
 	o.must("name", "type")
 	p := otp.Provider{Name: o.text("name"), Type: o.text("type")}
 	if p.Name != "" && !isName(p.Name) {
 		o.fail("name", "must be 1 to 64 letters, digits, dots, dashes or underscores")
 	}
-	for _, key := range o.order {
-		if key == "name" || key == "type" {
-			continue
-		}
-		if p.Settings == nil {
-			p.Settings = make(map[string]any)
-		}
-		name := strings.TrimSuffix(strings.TrimSuffix(key, fromFile), fromEnv)
-		if name == key {
-			p.Settings[key] = r.setting(o.values[key], o.at(key), settingsDepth)
-			continue
-		}
-		o.secret(name, false)
+	o.order = slices.DeleteFunc(o.order, func(key string) bool { return key == "name" || key == "type" })
+	if len(o.order) > 0 {
+		p.Settings = o.settings(secrets.of(p.Type), settingsDepth)
 	}
 	return p
 }
 
+// settings reads a mapping of settings, some of which are secrets.
+func (o *object) settings(secrets patterns, depth int) map[string]any {
+	all, ways := make(map[string]any), make(map[string]string)
+	for _, key := range o.order {
+		name, _, secret := secrets.secret(key)
+		if !secret {
+			all[key] = o.r.setting(o.values[key], o.at(key), secrets.below(key), depth)
+			continue
+		}
+		if first, twice := ways[name]; twice {
+			o.fail(key, "give only one of %q and %q", first, key)
+			continue
+		}
+		ways[name] = key
+		o.must(key)
+		all[key] = o.text(key)
+	}
+	return all
+}
+
 // setting reads a value of any kind.
-func (r *reader) setting(n *yaml.Node, path string, depth int) any {
+func (r *reader) setting(n *yaml.Node, path string, secrets patterns, depth int) any {
 	if depth == 0 {
 		r.fail(n.Line, path, "is nested too deeply")
 		return nil
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		o, all := r.mapping(n, path), make(map[string]any)
-		for _, key := range o.order {
-			all[key] = r.setting(o.values[key], o.at(key), depth-1)
-		}
-		return all
+		return r.mapping(n, path).settings(secrets, depth-1)
 	case yaml.SequenceNode:
 		all := make([]any, 0, len(n.Content))
-		r.list(n, path, func(n *yaml.Node, path string) { all = append(all, r.setting(n, path, depth-1)) })
+		r.list(n, path, func(n *yaml.Node, path string) { all = append(all, r.setting(n, path, nil, depth-1)) })
 		return all
 	}
 	if !r.scalar(n, path, "a value") {

@@ -11,7 +11,7 @@ import (
 
 // tenantKeys are the keys of a tenant, in the order in which they are written.
 func tenantKeys() []string {
-	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "routes", "profiles", "templates", "contacts", "credentials"}
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "contacts", "credentials"}
 }
 
 func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
@@ -27,10 +27,13 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 		Name: o.text("name"), Brand: o.text("brand"), Home: o.text("home"), Countries: o.texts("countries"),
 		Policy: otp.Policy(o.text("policy")), Locale: o.locale("locale"), MaxLifetime: o.duration("max_lifetime"),
 	}
+	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))
 	t := &e.tenant
 	o.each("routes", func(n *yaml.Node, path string) { t.Routes = append(t.Routes, r.route(n, path)) })
+	o.each("senders", func(n *yaml.Node, path string) { t.Senders = append(t.Senders, r.sender(n, path)) })
 	o.each("profiles", func(n *yaml.Node, path string) { t.Profiles = append(t.Profiles, r.profile(n, path)) })
 	o.each("templates", func(n *yaml.Node, path string) { t.Templates = append(t.Templates, r.template(n, path)) })
+	o.each("webhooks", func(n *yaml.Node, path string) { e.webhooks = append(e.webhooks, r.webhook(n, path)) })
 	o.each("credentials", func(n *yaml.Node, path string) { e.credentials = append(e.credentials, r.credential(n, path)) })
 	ids := map[string]int{}
 	o.each("contacts", func(n *yaml.Node, path string) {
@@ -53,24 +56,16 @@ func (o *object) locale(key string) string {
 	return text
 }
 
-func (r *reader) route(n *yaml.Node, path string) otp.Route {
-	o := r.object(n, path, "channel", "prefix", "providers")
-	o.must("channel", "providers")
-	var providers []otp.Carrier
-	for _, name := range o.texts("providers") {
-		providers = append(providers, otp.Carrier{Provider: name})
-	}
-	return otp.Route{Channel: otp.Channel(o.text("channel")), Prefix: o.text("prefix"), Providers: providers}
-}
-
 func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
-	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender")
+	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan")
 	o.must("name")
+	var plan []otp.Leg
+	o.each("plan", func(n *yaml.Node, path string) { plan = append(plan, r.leg(n, path)) })
 	return otp.Profile{
 		Name: o.text("name"), Aliases: o.aliases("aliases"), Fields: o.fields("fields"), Inactive: !o.flag("active", true),
 		Policy: otp.Policy(o.text("policy")), Alphabet: otp.Alphabet(o.text("alphabet")), Length: o.whole("length"),
 		Lifetime: o.positive("lifetime"), MaxAttempts: o.whole("max_attempts"), Resend: o.text("resend"),
-		Purpose: o.text("purpose"), Sender: o.text("sender"),
+		Purpose: o.text("purpose"), Sender: o.text("sender"), Plan: plan,
 	}
 }
 
@@ -103,12 +98,26 @@ func (o *object) fields(key string) (all []otp.Field) {
 }
 
 func (r *reader) template(n *yaml.Node, path string) otp.Template {
-	o := r.object(n, path, "profile", "channel", "locale", "subject", "text")
+	o := r.object(n, path, "profile", "channel", "locale", "subject", "text", "domain", "app_hash", "params")
 	o.must("text")
 	return otp.Template{
 		Profile: o.text("profile"), Channel: otp.Channel(o.text("channel")), Locale: o.locale("locale"),
-		Subject: o.text("subject"), Text: o.text("text"),
+		Subject: o.text("subject"), Text: o.text("text"), Domain: o.text("domain"), AppHash: o.text("app_hash"), Params: o.words("params"),
 	}
+}
+
+// words reads a mapping of texts.
+func (o *object) words(key string) map[string]string {
+	n := o.values[key]
+	if n == nil {
+		return nil
+	}
+	given := o.r.mapping(n, o.at(key))
+	all := make(map[string]string)
+	for _, name := range given.order {
+		all[name] = given.text(name)
+	}
+	return all
 }
 
 // contactEntry is a contact as it was given.
@@ -173,7 +182,7 @@ func (r *reader) credential(n *yaml.Node, path string) credentialEntry {
 		}
 		return c
 	}
-	known := append([]string{"type"}, secretKeys(name, true)...)
+	known := append([]string{"type"}, secretKeys(name, asHash)...)
 	known = append(known, "scopes")
 	if identity != "" {
 		known = append(known, identity)
@@ -186,7 +195,7 @@ func (r *reader) credential(n *yaml.Node, path string) credentialEntry {
 	}
 	o.allow(known...)
 	c.kept.Scopes = o.texts("scopes")
-	if c.secret = o.secret(name, true); c.secret.key == "" {
+	if c.secret = o.secret(name, asHash); c.secret.key == "" {
 		o.must(name)
 	}
 	return c

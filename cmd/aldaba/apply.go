@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/aldaba-otp/aldaba/app"
+	"github.com/aldaba-otp/aldaba/app/config"
 )
 
 // applyCmd is `aldaba apply`.
@@ -71,8 +72,9 @@ type exportCmd struct{ place }
 // Help teaches.
 func (exportCmd) Help() string {
 	return `It is confidential: addresses of contacts stand there in clear. Keys and
-passwords of applications are hashes, which apply takes back as they are; a
-key's hash is good with this key ring only.
+passwords of applications are hashes and secrets of providers and webhooks are
+sealed; apply takes both back as they are. Sealed secrets and hashes of keys are
+good with this key ring only.
 
   aldaba export --config aldaba.yaml > tenants.yaml
   aldaba export --server http://127.0.0.1:8081 --token-file admin.token
@@ -101,7 +103,9 @@ type checkConfigCmd struct {
 func (checkConfigCmd) Help() string {
 	return `Each mistake has a line: FILE:LINE: PATH: what is wrong. The status is 1 when
 there are any. Secrets are read from their files and variables, as apply does.
-No server is asked, so a provider that a route names must stand in the same file.
+No server is asked, so a provider that a route names must stand in the same file,
+and webhooks must be https unless the server configuration that is given opens
+networks to them (webhooks.allow).
 
   aldaba check-config --config aldaba.yaml -f tenants.yaml`
 }
@@ -118,32 +122,35 @@ func (c *checkConfigCmd) Run() error {
 		}
 		mistakes = append(mistakes, err)
 	}
+	var settings config.Server
 	if c.Config != "" {
-		check(c.Config, c.server())
+		var err error
+		settings, err = c.server()
+		check(c.Config, err)
 	}
 	for _, path := range c.Tenants {
-		check(path, c.tenants(path))
+		check(path, c.tenants(path, settings))
 	}
 	return errors.Join(mistakes...)
 }
 
-func (c *checkConfigCmd) server() error {
+func (c *checkConfigCmd) server() (config.Server, error) {
 	settings, err := readServer(c.Config)
 	if err != nil {
-		return err
+		return config.Server{}, err
 	}
 	if err := app.CheckServer(settings); err != nil {
-		return fmt.Errorf("%s: %w", c.Config, err)
+		return settings, fmt.Errorf("%s: %w", c.Config, err)
 	}
-	return nil
+	return settings, nil
 }
 
-func (c *checkConfigCmd) tenants(path string) error {
+func (c *checkConfigCmd) tenants(path string, settings config.Server) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	plan, err := app.CheckTenants(path, data)
+	plan, err := app.CheckTenants(path, data, settings)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type cli struct {
 	LintTemplate lintTemplateCmd `cmd:"" help:"Tell what message templates cost and what telephones and carriers make of them."`
 	Key          keyCmd          `cmd:"" help:"Make and rotate the key ring."`
 	Credential   credentialCmd   `cmd:"" help:"Make credentials for applications."`
+	Webhook      webhookCmd      `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
 	Version      versionCmd      `cmd:"" help:"Print the version."`
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/app"
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/app/lint"
 	"github.com/aldaba-otp/aldaba/otp"
@@ -87,7 +88,7 @@ func (c *lintTemplateCmd) tenants() ([]otp.Tenant, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := config.ParseTenants(path, data)
+		f, err := config.ParseTenants(path, data, app.ProviderSecrets)
 		if mistakes = append(mistakes, err); err == nil {
 			all = append(all, f.Tenants()...)
 		}

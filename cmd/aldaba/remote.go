@@ -148,6 +148,20 @@ func (c *adminClient) rotate(uses []otp.Use, activate bool) ([]otp.KeyInfo, erro
 	return answer.Keys, err
 }
 
+// enable switches a tenant's webhook on again.
+func (c *adminClient) enable(tenant, url string) (app.Enabled, error) {
+	body, err := json.Marshal(map[string]string{"tenant": tenant, "url": url})
+	if err != nil {
+		return app.Enabled{}, err
+	}
+	var answer app.Enabled
+	text, err := c.call(http.MethodPost, "/admin/webhooks/enable", body)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
 // place is where a configuration is changed: a running server, or the database
 // itself while no server holds it.
 type place struct {
@@ -204,7 +218,7 @@ func readTenants(path string) (*config.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := config.ParseTenants(path, data)
+	f, err := config.ParseTenants(path, data, app.ProviderSecrets)
 	if err != nil {
 		return nil, err
 	}
