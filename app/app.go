@@ -62,6 +62,7 @@ type App struct {
 	Inbox   *inbox.Inbox
 	Clock   *clock.Clock
 
+	devPort  *inbox.Port // of tenants without routes, in `aldaba dev`
 	o        Options
 	self     otp.ID
 	log      *slog.Logger
@@ -126,7 +127,8 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.Inbox = inbox.New(a.Clock)
-	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log})
+	a.devPort = a.Inbox.Port()
+	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log, Tell: a.newTeller()})
 	name := ""
 	if a.o.Dev {
 		name = devInbox

@@ -160,17 +160,18 @@ func TestChangedRingIsNoticed(t *testing.T) {
 		t.Errorf("rotated: %v, %d keys", err, len(a.Service.Ring().Keys()))
 	}
 	kept := a.Service.Ring()
-	for name, content := range map[string]func() error{
-		"broken": func() error { return os.WriteFile(a.o.KeysFile, []byte("{"), 0o600) },
-		"another": func() error {
-			return os.Remove(a.o.KeysFile)
-		},
+	for _, spoil := range []struct { // in this order: the last one leaves no file
+		name string
+		do   func() error
+	}{
+		{"broken", func() error { return os.WriteFile(a.o.KeysFile, []byte("{"), 0o600) }},
+		{"gone", func() error { return os.Remove(a.o.KeysFile) }},
 	} {
-		if err := content(); err != nil {
+		if err := spoil.do(); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.rereadRing(t.Context()); err == nil || a.Service.Ring() != kept {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v", spoil.name, err)
 		}
 	}
 	if err := GenerateRing(a.o.KeysFile, time.Now()); err != nil {

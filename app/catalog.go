@@ -17,6 +17,7 @@ import (
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/delivery/smtp"
 	"github.com/aldaba-otp/aldaba/delivery/webhook"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
@@ -85,6 +86,7 @@ func (a *App) providerTypes() []delivery.Type {
 	return []delivery.Type{
 		inbox.Type(a.Inbox),
 		webhook.Type(),
+		smtp.Type(),
 	}
 }
 

@@ -154,7 +154,7 @@ type carrier struct {
 func (a *App) openCarriers(providers []otp.Provider) error {
 	next, inForce := map[string]carrier{}, map[string]delivery.Provider{}
 	if a.o.Dev {
-		inForce[devInbox] = a.Inbox
+		inForce[devInbox] = a.devPort
 	}
 	var errs []error
 	for _, p := range providers {

@@ -17,6 +17,7 @@ func (a *App) routes() []httpx.Route {
 	for _, d := range a.dialects {
 		all = append(all, d.Routes...)
 	}
+	all = append(all, a.receiptRoutes()...)
 	if a.o.Dev {
 		all = append(all, a.devRoutes()...)
 	}

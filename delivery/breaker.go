@@ -17,10 +17,16 @@ const (
 	breakerInARow   = 5                // failures in a row that open
 	breakerSilent   = 20               // receipts due before silence is judged
 	breakerHeard    = 0.2              // share of receipts below which it opens
-	breakerRest     = 15 * time.Second // before the first probe; doubled up to breakerRestMax
-	breakerRestMax  = 2 * time.Minute
-	breakerProbes   = 3               // real messages at once, and successes that close
-	breakerProbeGap = 2 * time.Second // between probes, so that they stay few
+	breakerRest     = 5 * time.Second  // before the first probe; doubled up to breakerRestMax
+	breakerRestMax  = 20 * time.Second // so that what waits goes within a minute of a recovery
+	breakerProbes   = 3                // real messages at once, and successes that close
+	breakerProbeGap = 2 * time.Second  // between probes, so that they stay few
+)
+
+// Why a breaker is open.
+const (
+	failing = "errors"
+	silent  = "no receipts"
 )
 
 // breakers are the circuit breakers of one server. They live in memory: a new
@@ -121,7 +127,9 @@ func (b *breaker) tried(now time.Time, good, probe bool) {
 		b.probes--
 	}
 	if b.open {
-		if probe || good { // a first try that was made all the same counts when it went well
+		// A first try that was made all the same counts when it went well. One
+		// that is silent is judged by its receipts alone.
+		if probe && !good || good && b.why != silent {
 			b.probe(now, good)
 		}
 		return
@@ -133,7 +141,7 @@ func (b *breaker) tried(now time.Time, good, probe bool) {
 	}
 	bad, all := count(b.results, now)
 	if b.row >= breakerInARow || all >= breakerLeast && float64(bad) >= breakerFailures*float64(all) {
-		b.trip(now, "errors")
+		b.trip(now, failing)
 	}
 }
 
@@ -149,9 +157,15 @@ func (b *breaker) probe(now time.Time, good bool) {
 }
 
 func (b *breaker) heard(now time.Time, good bool) {
+	if b.open {
+		if good && b.why == silent {
+			b.probe(now, true)
+		}
+		return
+	}
 	b.due = remember(b.due, now, good)
-	if missing, all := count(b.due, now); !b.open && all >= breakerSilent && float64(all-missing) < breakerHeard*float64(all) {
-		b.trip(now, "no receipts")
+	if missing, all := count(b.due, now); all >= breakerSilent && float64(all-missing) < breakerHeard*float64(all) {
+		b.trip(now, silent)
 	}
 }
 

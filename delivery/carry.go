@@ -150,7 +150,9 @@ func (c *Courier) admitted(j *job, carriers []otp.Carrier, r *roundOf) []otp.Car
 	if len(open) == 0 && !j.retry {
 		return carriers
 	}
-	r.again = len(open) < len(carriers)
+	if r.again = len(open) < len(carriers); len(open) == 0 {
+		r.verdict.Detail = "no provider is in order"
+	}
 	return open
 }
 

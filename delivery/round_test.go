@@ -87,16 +87,17 @@ func TestRounds(t *testing.T) {
 	}
 }
 
-// bare leaves a journal without the names of providers and vendors' ids.
+// bare leaves a journal without channels, the names of providers and vendors'
+// ids.
 func bare(journal string) string {
 	var lines []string
 	for line := range strings.SplitSeq(journal, ", ") {
 		words := strings.Fields(line)
-		if len(words) > 1 && len(words[1]) == 1 {
-			words = append(words[:1], words[2:]...)
+		if len(words) > 3 && strings.HasPrefix(words[3], "vendor") {
+			words[3] = "vendor"
 		}
-		if len(words) > 1 && strings.HasPrefix(words[1], "vendor-") {
-			words[1] = "vendor"
+		if len(words) > 2 {
+			words = append(words[:1], words[3:]...)
 		}
 		lines = append(lines, strings.Join(words, " "))
 	}
@@ -118,42 +119,117 @@ func TestLostAnswerComesAfterTenSeconds(t *testing.T) {
 	})
 }
 
-func TestRetriesAreSpreadAndEnd(t *testing.T) {
+func TestRetriesAreSpread(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		h := newHouse("a")
 		s := h.serve(t, 1, carriers{"a": {fails}})
 		const messages = 50
-		var id otp.ID
 		for n := range messages {
-			id = s.send(t, n)
+			s.send(t, n)
 		}
-		pass(5 * time.Minute)
-		last := map[string]call{}
-		tries := map[string]int{}
+		rest()
 		waits := map[time.Duration]bool{}
-		for _, c := range h.line.all() {
-			if before, ok := last[c.message.ID]; ok {
-				wait := c.at.Sub(before.at)
-				waits[wait] = true
-				if wait < 500*time.Millisecond || wait > 8*time.Second {
-					t.Errorf("a retry after %s", wait)
-				}
-			}
-			last[c.message.ID] = c
-			tries[c.message.ID]++
-		}
-		for m, n := range tries {
-			if n != 8 {
-				t.Errorf("message %s was tried %d times", m, n)
+		for _, m := range h.rows(t) {
+			wait := m.NextAt.Sub(m.Created)
+			if waits[wait] = true; wait < 500*time.Millisecond || wait > time.Second {
+				t.Errorf("a first retry after %s", wait)
 			}
 		}
-		if len(tries) != messages || len(waits) < messages {
-			t.Errorf("%d messages with %d different waits", len(tries), len(waits))
+		if n := len(h.line.all()); n != messages || len(waits) < messages {
+			t.Errorf("%d first tries, %d different waits", n, len(waits))
 		}
-		want := strings.Repeat("retry unavailable, ", 7) + "unsent unavailable"
-		if got := bare(h.tries(t, id)); got != want || h.outbox(t) != 0 {
-			t.Errorf("journal %q", got)
+	})
+}
+
+func TestRetriesEnd(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a", "b")
+		s := h.serve(t, 1, carriers{"a": {throttles, takes, throttles, takes, throttles}, "b": {throttles}})
+		// The breakers stay closed while one of five goes well.
+		s.send(t, 1)
+		id := s.send(t, 2)
+		pass(5 * time.Minute)
+		journal := bare(h.tries(t, id))
+		if tries := strings.Count(journal, "retry"); tries > 7 || h.outbox(t) != 0 {
+			t.Errorf("journal %q", journal)
+		}
+	})
+}
+
+func TestAProviderThatIsOutOfOrderIsLeftAloneAndMessagesWait(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a")
+		const messages, outage = 200, 2 * time.Minute
+		back := time.Now().Add(outage)
+		broken := func(context.Context, delivery.Message) error {
+			if time.Now().Before(back) {
+				return &delivery.Error{Class: delivery.Unavailable}
+			}
+			return nil
+		}
+		s := h.serve(t, 1, carriers{"a": {broken}})
+		ids := make([]otp.ID, messages)
+		for n := range messages {
+			ids[n] = s.send(t, n)
+		}
+		pass(outage - time.Second)
+		if asked := len(h.line.all()); asked < messages || asked > messages+60 {
+			t.Errorf("a broken provider was asked %d times for %d messages", asked, messages)
+		}
+		if states := s.courier.Breakers(); len(states) != 1 || !states[0].Open || states[0].Why != "errors" {
+			t.Errorf("breakers %+v", states)
+		}
+		pass(time.Minute + time.Second)
+		for _, id := range ids {
+			if got := bare(h.tries(t, id)); !strings.HasSuffix(got, "sent vendor") {
+				t.Fatalf("journal %q", got)
+			}
+		}
+		if states := s.courier.Breakers(); states[0].Open || h.outbox(t) != 0 {
+			t.Errorf("breakers %+v", states)
+		}
+	})
+}
+
+func TestTheFirstTryIsMadeThoughEveryBreakerIsOpen(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a")
+		s := h.serve(t, 1, carriers{"a": {fails, fails, fails, fails, fails, takes}})
+		for n := range 5 {
+			s.send(t, n)
+			rest()
+		}
+		before := len(h.line.all())
+		id := s.send(t, 6)
+		rest()
+		if got := bare(h.tries(t, id)); got != "sent vendor" || len(h.line.all()) != before+1 {
+			t.Errorf("journal %q after %d calls", got, len(h.line.all())-before)
+		}
+	})
+}
+
+func TestAnOpenBreakerSendsTrafficToTheOthers(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := newHouse("a", "b")
+		s := h.serve(t, 1, carriers{"a": {fails}, "b": nil})
+		for n := range 100 {
+			s.send(t, n)
+			rest()
+		}
+		asked := strings.Fields(h.line.names())
+		toA := 0
+		for _, name := range asked {
+			if name == "a" {
+				toA++
+			}
+		}
+		if toA != 5 || len(asked) != 105 {
+			t.Errorf("a was asked %d times of %d", toA, len(asked))
 		}
 	})
 }

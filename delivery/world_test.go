@@ -27,6 +27,8 @@ type carrier struct {
 	line *line
 	// answers are used up one a call; the last one stays. None takes all.
 	answers []answer
+	// promises is how many parts a message has on which it will report.
+	promises int
 }
 
 // answer is what a carrier does with a message; nil takes it.
@@ -94,7 +96,19 @@ func (c *carrier) Send(ctx context.Context, m delivery.Message) (delivery.Receip
 			return delivery.Receipt{}, err
 		}
 	}
+	if c.promises > 0 {
+		r := delivery.Receipt{Expect: true}
+		for n := range c.promises {
+			r.IDs = append(r.IDs, receiptID(c.name, m.ID, n))
+		}
+		return r, nil
+	}
 	return delivery.Receipt{IDs: []string{"vendor-" + m.ID[:4]}}, nil
+}
+
+// receiptID is by what a carrier of a test names a part of a message.
+func receiptID(carrier, message string, part int) string {
+	return fmt.Sprintf("%s-%s-%d", carrier, message, part)
 }
 
 func (l *line) all() []call {
@@ -119,6 +133,10 @@ type house struct {
 	line   *line
 	log    bytes.Buffer
 	routes []string
+	// promises is [carrier.promises] of all; shape changes the tenant.
+	promises int
+	shape    func(*otp.Tenant)
+	tell     func(context.Context, otp.Notice) delivery.Told
 }
 
 // server is a core with its courier.
@@ -144,7 +162,7 @@ type carriers map[string][]answer
 func (h *house) providers(c carriers) map[string]delivery.Provider {
 	all := map[string]delivery.Provider{}
 	for name, answers := range c {
-		all[name] = &carrier{name: name, line: h.line, answers: answers}
+		all[name] = &carrier{name: name, line: h.line, answers: answers, promises: h.promises}
 	}
 	return all
 }
@@ -165,7 +183,7 @@ func (h *house) unstarted(t *testing.T, n int, c carriers) *server {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(&h.log, nil))
 	s := &server{house: h, id: otp.FirstID(otptest.Start.Add(time.Duration(n) * time.Hour))}
-	s.courier = delivery.New(delivery.Options{Clock: h.clock, Log: log})
+	s.courier = delivery.New(delivery.Options{Clock: h.clock, Log: log, Tell: h.tell})
 	s.courier.SetProviders(h.providers(c))
 	s.writer = store.NewWriter(h.engine, store.Options{Now: time.Now, Offset: h.clock.Offset})
 	s.Service = otp.New(otp.Options{
@@ -178,10 +196,14 @@ func (h *house) unstarted(t *testing.T, n int, c carriers) *server {
 		listed = append(listed, otp.Provider{Name: name, Type: "inbox"})
 		way = append(way, otp.Carrier{Provider: name})
 	}
-	d, err := otp.NewDirectory([]otp.Tenant{{
+	acme := otp.Tenant{
 		Name: "acme", Home: "VE", Countries: []string{"*"},
 		Routes: []otp.Route{{Channel: otp.SMS, Providers: way}},
-	}}, listed)
+	}
+	if h.shape != nil {
+		h.shape(&acme)
+	}
+	d, err := otp.NewDirectory([]otp.Tenant{acme}, listed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,6 +266,12 @@ func (h *house) tries(t *testing.T, id otp.ID) string {
 // outbox counts the messages that wait, of whichever server.
 func (h *house) outbox(t *testing.T) int {
 	t.Helper()
+	return len(h.rows(t))
+}
+
+// rows returns the outbox.
+func (h *house) rows(t *testing.T) []otp.Message {
+	t.Helper()
 	synctest.Wait()
 	defer func() { h.engine.Now = time.Now }()
 	h.engine.Now = func() time.Time { return time.Now().Add(24 * time.Hour) } // everybody is dead then
@@ -251,7 +279,7 @@ func (h *house) outbox(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(all)
+	return all
 }
 
 // inBubble runs a test in a bubble: its time is fake, and it fails when a

@@ -22,10 +22,10 @@ const (
 	RefuseSender  SenderPolicy = "refuse"  // the start is refused
 )
 
-// senderFault tells what is wrong with a sender: it is 1 to 11 letters, digits
-// and spaces with at least one letter, a short code of 3 to 8 digits, or a
-// number with + (3GPP TS 23.040 section 9.1.2.5 gives an alphanumeric address
-// 11 characters).
+// senderFault tells what is wrong with a sender: it is a name of 1 to 11
+// characters, a short code of 3 to 8 digits, or a number with + (3GPP TS 23.040
+// section 9.1.2.5 gives an alphanumeric address 11 characters; the marks are
+// those of Modica's mask).
 func senderFault(s string) string {
 	number, isNumber := strings.CutPrefix(s, "+")
 	digits := strings.Trim(number, "0123456789") == ""
@@ -37,11 +37,11 @@ func senderFault(s string) string {
 	case isNumber || digits:
 		return "must be a number such as +12025550123, or a short code of 3 to 8 digits"
 	case len(s) > 11:
-		return "must be at most 11 letters, digits and spaces"
+		return "must be at most 11 characters"
 	}
 	for _, c := range []byte(s) {
-		if !(c == ' ' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-			return "must be of letters of A to Z, digits and spaces, or a number with +"
+		if !(strings.IndexByte(" _.-&", c) >= 0 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+			return "must be of letters of A to Z, digits, spaces and _ . - &, or a number with +"
 		}
 	}
 	if strings.TrimSpace(s) != s {

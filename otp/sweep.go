@@ -3,6 +3,7 @@ package otp
 import (
 	"container/heap"
 	"context"
+	"strings"
 	"time"
 )
 
@@ -207,17 +208,21 @@ func (w *Sweeper) retire(ctx context.Context) (int, error) {
 		var load Keys
 		for i := range rows {
 			load.Verifications = append(load.Verifications, rows[i].ID)
-			if rows[i].Spec.Handle != (Key{}) {
-				load.Handles = append(load.Handles, rows[i].Spec.Handle)
+			names, err := w.names(ctx, &rows[i])
+			if err != nil {
+				return total, err
 			}
+			load.Handles = append(load.Handles, names...)
 		}
 		err = w.s.do(ctx, Step{Load: load, Decide: func(_ time.Time, st *State) error {
+			gone := make(map[ID]bool, len(rows))
 			for i := range rows {
 				st.Verifications.Delete(rows[i].ID)
-				if key := rows[i].Spec.Handle; key != (Key{}) {
-					if h, ok := st.Handles.Get(key); ok && h.Verification == rows[i].ID {
-						st.Handles.Delete(key)
-					}
+				gone[rows[i].ID] = true
+			}
+			for _, key := range load.Handles {
+				if h, ok := st.Handles.Get(key); ok && gone[h.Verification] {
+					st.Handles.Delete(key)
 				}
 			}
 			return nil
@@ -227,6 +232,26 @@ func (w *Sweeper) retire(ctx context.Context) (int, error) {
 		}
 		total += len(rows)
 	}
+}
+
+// names returns the handles of a verification: its dialect's own, and those
+// under which its carriers would have reported.
+func (w *Sweeper) names(ctx context.Context, v *Verification) (keys []Key, err error) {
+	if v.Spec.Handle != (Key{}) {
+		keys = append(keys, v.Spec.Handle)
+	}
+	events, err := w.s.o.Store.Events(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range events {
+		if _, provider, ids, ok := events[i].Carried(); ok && events[i].Kind == EventSent {
+			for id := range strings.FieldsSeq(ids) {
+				keys = append(keys, w.s.Ring().carrierKey(provider, id))
+			}
+		}
+	}
+	return keys, nil
 }
 
 // forget deletes idempotency records whose time is over.

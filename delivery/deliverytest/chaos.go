@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log"
@@ -101,7 +102,7 @@ func NewPlainChaos(t testing.TB, handler http.Handler) *Chaos {
 func (c *Chaos) start(t testing.TB, start func(*httptest.Server)) {
 	s := httptest.NewUnstartedServer(c)
 	s.Config.SetKeepAlivesEnabled(false) // each call shakes hands anew
-	s.TLS = &tls.Config{GetCertificate: c.certificate, MinVersion: tls.VersionTLS12}
+	s.TLS = &tls.Config{GetConfigForClient: c.handshake, MinVersion: tls.VersionTLS12}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // broken calls are what this server is for
 	start(s)
 	c.URL = s.URL
@@ -149,7 +150,7 @@ func (c *Chaos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Reset:
 		c.hijack(w, nil)
 	case Drip:
-		c.drip(w, r)
+		c.drip(w)
 	case Huge:
 		_, _ = w.Write(bytes.Repeat([]byte(`{"id":"huge"} `), 10<<20/14)) // the client hangs up before the end
 	case ThrottleSeconds:
@@ -160,7 +161,8 @@ func (c *Chaos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	case ErrorBody:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(append([]byte(`{"status":"error","error":{"code":"E17"}} `), body...))
+		told := map[string]any{"status": "error", "error": map[string]string{"code": "E17", "message": "refused: " + string(body)}}
+		_ = json.NewEncoder(w).Encode(told)
 	case Redirect:
 		http.Redirect(w, r, location, http.StatusFound)
 	case Garbage:
@@ -178,18 +180,21 @@ func (c *Chaos) wait(r *http.Request) {
 	}
 }
 
-func (c *Chaos) drip(w http.ResponseWriter, r *http.Request) {
+// drip goes past the server, which would end the answer well once the client
+// hangs up.
+func (c *Chaos) drip(w http.ResponseWriter) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if _, err := w.Write([]byte(" ")); err != nil {
-			return
-		}
-		w.(http.Flusher).Flush()
+	_, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
+	for err == nil {
 		select {
 		case <-tick.C:
-		case <-r.Context().Done():
-			return
+			_, err = io.WriteString(conn, " ")
 		case <-c.stop:
 			return
 		}
@@ -218,14 +223,15 @@ func (c *Chaos) hijack(w http.ResponseWriter, raw []byte) {
 	_ = under.Close()
 }
 
-// certificate picks the certificate for the mode.
-func (c *Chaos) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// handshake picks the certificate for the mode.
+func (c *Chaos) handshake(*tls.ClientHelloInfo) (*tls.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if bad, ok := c.certs[c.mode]; ok {
-		return bad, nil
+	cert, ok := c.certs[c.mode]
+	if !ok {
+		cert = c.certs[Well]
 	}
-	return c.certs[Well], nil
+	return &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
 }
 
 // certify makes an authority, what it signs, and a certificate of another

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,28 +23,44 @@ const kept = 10_000
 
 // Simulator is how the provider behaves.
 type Simulator struct {
-	Fail    string        // "unavailable", "rejected", "throttled" or ""
-	Delay   time.Duration // before each answer
-	Receipt string        // "delivered", "failed" or "none"; echoed for now
+	Fail  string        // "unavailable", "rejected", "throttled" or ""
+	Delay time.Duration // before each answer
+	// Receipt is what it reports of each message: "delivered", "failed", or
+	// "none" for a promised receipt that never comes.
+	Receipt string
 }
 
-// Type returns the gallery's entry. All providers of the type are one inbox, so
+// Type returns the gallery's entry. All providers of the type fill one inbox, so
 // that there is one place to look.
 func Type(b *Inbox) delivery.Type {
 	return delivery.Type{Name: "inbox", Open: func(s delivery.Settings) (delivery.Provider, error) {
 		var none struct{}
-		return b, delivery.Decode(s.Values, &none).Err()
+		return b.Port(), delivery.Decode(s.Values, &none).Err()
 	}}
 }
 
-// Inbox is the provider.
+// Inbox keeps the messages of all its ports.
 type Inbox struct {
 	clock *clock.Clock
 
 	mu        sync.Mutex
 	messages  []delivery.Message // oldest first
+	count     int                // of all that ever came
 	simulator Simulator
 }
+
+// Port is the provider: one way into an inbox. Its receipts come back through
+// it alone.
+type Port struct {
+	b *Inbox
+
+	mu     sync.Mutex
+	failed []string // ids that are to be reported as failed
+	more   chan struct{}
+}
+
+// Port returns another way into the inbox.
+func (b *Inbox) Port() *Port { return &Port{b: b, more: make(chan struct{}, 1)} }
 
 // New returns an empty inbox whose delays follow the clock.
 func New(c *clock.Clock) *Inbox {
@@ -51,8 +68,8 @@ func New(c *clock.Clock) *Inbox {
 }
 
 // Send implements [delivery.Provider].
-func (b *Inbox) Send(ctx context.Context, m delivery.Message) (delivery.Receipt, error) {
-	s := b.Simulator()
+func (p *Port) Send(ctx context.Context, m delivery.Message) (delivery.Receipt, error) {
+	b, s := p.b, p.b.Simulator()
 	if s.Delay > 0 {
 		if err := b.clock.Wait(ctx, b.clock.Now().Add(s.Delay)); err != nil {
 			return delivery.Receipt{}, &delivery.Error{Class: delivery.Unknown, Cause: err}
@@ -61,13 +78,62 @@ func (b *Inbox) Send(ctx context.Context, m delivery.Message) (delivery.Receipt,
 	if class, ok := classes(s.Fail); ok {
 		return delivery.Receipt{}, &delivery.Error{Class: class, Cause: errors.New("as the simulator was told")}
 	}
+	id := m.ID + "." + strconv.Itoa(b.keep(m)) // tries of one message are told apart
+	if s.Receipt == "failed" {
+		p.report(id)
+	}
+	return delivery.Receipt{IDs: []string{id}, Expect: s.Receipt != "delivered", Delivered: s.Receipt == "delivered"}, nil
+}
+
+// keep adds a message and returns how many there are.
+func (b *Inbox) keep(m delivery.Message) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.messages) >= 2*kept {
 		b.messages = slices.Clone(b.messages[len(b.messages)-kept+1:])
 	}
 	b.messages = append(b.messages, m)
-	return delivery.Receipt{IDs: []string{m.ID}}, nil
+	b.count++
+	return b.count
+}
+
+// Run implements [delivery.Runner]: it reports messages as failed when the
+// simulator was told so.
+func (p *Port) Run(ctx context.Context, sink delivery.Sink) {
+	for {
+		for _, id := range p.take() {
+			err := sink(ctx, delivery.Report{ID: id, State: delivery.Failed, At: p.b.clock.Now(), Code: "simulated"})
+			if err != nil && ctx.Err() == nil {
+				p.report(id)
+				_ = p.b.clock.Wait(ctx, p.b.clock.Now().Add(time.Second)) // an early end only means another try
+			}
+		}
+		select {
+		case <-p.more:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take returns the ids that are to be reported, once.
+func (p *Port) take() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ids := p.failed
+	p.failed = nil
+	return ids
+}
+
+// report has an id reported as failed.
+func (p *Port) report(id string) {
+	p.mu.Lock()
+	p.failed = append(p.failed, id)
+	p.mu.Unlock()
+	select {
+	case p.more <- struct{}{}:
+	default: // Run is called already
+	}
 }
 
 func classes(fail string) (delivery.Class, bool) {

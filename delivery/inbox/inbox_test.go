@@ -1,7 +1,10 @@
 package inbox_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/delivery"
@@ -16,7 +19,7 @@ func TestProvider(t *testing.T) {
 		b := inbox.New(clock.New(0))
 		set := func(s inbox.Simulator) { b.Simulate(s) }
 		return deliverytest.Harness{
-			Provider: b,
+			Provider: b.Port(),
 			Refuse: func(c delivery.Class) bool {
 				set(inbox.Simulator{Fail: c.String(), Receipt: "none"})
 				return b.Simulator().Valid()
@@ -37,7 +40,7 @@ func TestListIsNewestFirstAndFiltered(t *testing.T) {
 	t.Parallel()
 	b := inbox.New(clock.New(0))
 	for _, m := range []delivery.Message{{ID: "1", To: "+1", Tenant: "a"}, {ID: "2", To: "+2", Tenant: "a"}, {ID: "3", To: "+1", Tenant: "b"}} {
-		if _, err := b.Send(t.Context(), m); err != nil {
+		if _, err := b.Port().Send(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,11 +67,45 @@ func TestOnlyTheNewestTenThousandAreKept(t *testing.T) {
 	t.Parallel()
 	b := inbox.New(clock.New(0))
 	for range 25_000 {
-		if _, err := b.Send(t.Context(), delivery.Message{To: "+1"}); err != nil {
+		if _, err := b.Port().Send(t.Context(), delivery.Message{To: "+1"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(b.List("", "", 100_000)); n != 10_000 {
 		t.Errorf("it keeps %d", n)
 	}
+}
+
+func TestReceiptsAreAsTheSimulatorWasTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, receiptsAreAsTold)
+}
+
+func receiptsAreAsTold(t *testing.T) {
+	b := inbox.New(clock.New(0))
+	p := b.Port()
+	for _, c := range []struct {
+		receipt           string
+		expect, delivered bool
+	}{{"delivered", false, true}, {"none", true, false}, {"failed", true, false}} {
+		b.Simulate(inbox.Simulator{Receipt: c.receipt})
+		got, err := p.Send(t.Context(), delivery.Message{ID: "m"})
+		if err != nil || got.Expect != c.expect || got.Delivered != c.delivered || len(got.IDs) != 1 {
+			t.Errorf("%s: %+v, %v", c.receipt, got, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	reports, trouble := make(chan delivery.Report), true
+	go p.Run(ctx, func(_ context.Context, r delivery.Report) error {
+		if trouble { // it is said again
+			trouble = false
+			return errors.New("the store is down")
+		}
+		reports <- r
+		return nil
+	})
+	if r := <-reports; r.State != delivery.Failed || r.ID != "m.3" || r.Code != "simulated" {
+		t.Errorf("%+v", r)
+	}
+	cancel()
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 )
 
@@ -80,6 +81,8 @@ func what(sent bool, err error) string {
 		return "the certificate has expired or is not valid yet"
 	case errors.As(err, &unknown):
 		return "the certificate is from an unknown authority"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "there is no TLS at this port"
 	case errors.As(err, &verify), errors.As(err, &alert), errors.As(err, &record):
 		return "the TLS handshake failed"
 	case !sent:

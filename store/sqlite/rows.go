@@ -36,6 +36,9 @@ const maxTenants = 1024
 // blob returns a column in the connection's buffer, good until the next call.
 func (c *conn) blob(s *sqlite.Stmt, col int) []byte {
 	n := s.ColumnLen(col)
+	if n == 0 { // as most courses and progresses are
+		return nil
+	}
 	if n > len(c.buf) {
 		c.buf = make([]byte, max(n, 1024))
 	}

@@ -103,6 +103,9 @@ func (s *suite) samplesAreFull(t *testing.T) {
 func full(t *testing.T, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		field, name := v.Field(i), path+"."+v.Type().Field(i).Name
+		if field.Type() == reflect.TypeFor[otp.Facts]() {
+			continue // these are not kept
+		}
 		if field.IsZero() {
 			t.Errorf("%s is not filled", name)
 		}

@@ -31,6 +31,8 @@ type Options struct {
 	Engine  store.Engine // nil is a new reference store
 	// NoInbox leaves tenants without routes undeliverable.
 	NoInbox bool
+	// Observe is that of [otp.Options].
+	Observe func(*otp.Event)
 }
 
 // New returns a world that ends with the test.
@@ -51,7 +53,7 @@ func New(tb testing.TB, o Options) *World {
 	}
 	w.Service = otp.New(otp.Options{
 		Store: w.Store, Ring: ring, Courier: w.Courier, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{}, Languages: otptest.Languages{},
-		Now: w.Clock.Now, Server: otp.FirstID(otptest.Start), Inbox: inbox,
+		Now: w.Clock.Now, Server: otp.FirstID(otptest.Start), Inbox: inbox, Observe: o.Observe,
 	})
 	w.Courier.service = w.Service
 	tb.Cleanup(func() {
