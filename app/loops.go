@@ -81,8 +81,10 @@ func (a *App) rereadRing(ctx context.Context) error {
 	}
 	a.Service.SetRing(ring)
 	a.log.Info("the key ring was read anew")
-	// A provider whose settings are sealed under a key that only came now.
-	return a.reload(ctx)
+	// The configuration is read again, for providers whose secrets are sealed
+	// under a key that came only now.
+	a.configured.Store(-1)
+	return nil
 }
 
 // sweep does the core's background work.

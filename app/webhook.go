@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 
+	"github.com/aldaba-otp/aldaba/internal/egress"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 )
 
@@ -29,28 +26,15 @@ func NewWebhookSecret() (string, error) {
 }
 
 // checkWebhookURL judges the address of a tenant's webhook by this server's
-// networks.
-func (a *App) checkWebhookURL(raw string) error { return webhookURLFault(raw, a.o.WebhookAllow) }
-
-// webhookURLFault judges the form of a webhook's URL when it is configured; the
-// name in it is resolved when it is called. It may be plain http only where the
-// operator's own networks are open to webhooks.
-func webhookURLFault(raw string, allow []netip.Prefix) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" || u.Opaque != "" {
-		return errors.New("must be a URL such as https://app.example.com/hooks")
+// networks. Its error names the rule alone: the operator has the address before
+// him, and path and query are often secrets.
+func (a *App) checkWebhookURL(raw string) error {
+	err := egress.CheckURL(raw, a.o.WebhookAllow...)
+	var refused *egress.Error
+	if errors.As(err, &refused) {
+		return errors.New(refused.What)
 	}
-	address, err := netip.ParseAddr(u.Hostname())
-	mine := err == nil && slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(address) })
-	switch {
-	case u.Scheme != "https" && (u.Scheme != "http" || len(allow) == 0):
-		return errors.New("must begin with https://; plain http is for networks that the server's webhooks.allow names")
-	case u.User != nil || strings.Contains(raw, "#"):
-		return errors.New("must have no user, password and fragment")
-	case err == nil && !mine && (!address.IsGlobalUnicast() || address.IsPrivate()):
-		return errors.New("must be a public address, or in a network that the server's webhooks.allow names")
-	}
-	return nil
+	return err
 }
 
 // Enabled is the answer to switching a webhook on again.

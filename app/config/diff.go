@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -185,40 +184,4 @@ func profileDiff(old, new *otp.Profile) string {
 	add("sender", old.Sender != new.Sender, arrow(old.Sender, new.Sender))
 	add("plan", !slices.Equal(old.Plan, new.Plan), "")
 	return strings.Join(all, ", ")
-}
-
-// The bounds below which a setting is called weak: those of the strict policy.
-const (
-	weakCodes    = 1e6
-	shortestLife = 30 * time.Second
-	longestLife  = 10 * time.Minute
-	usualLength  = 6
-)
-
-// Warnings names the weak settings of a tenant's profiles, for the log. Those
-// under the strict policy are not honoured and not named.
-func Warnings(t *otp.Tenant) (all []string) {
-	for i := range t.Profiles {
-		p := &t.Profiles[i]
-		if cmp.Or(p.Policy, t.Policy) == otp.Strict {
-			continue
-		}
-		warn := func(format string, args ...any) {
-			all = append(all, fmt.Sprintf("tenant %s, profile %s: ", t.Name, p.Name)+fmt.Sprintf(format, args...))
-		}
-		codes, size := 1.0, len(cmp.Or(p.Alphabet, otp.Digits).Characters())
-		for range cmp.Or(p.Length, usualLength) {
-			codes *= float64(size)
-		}
-		if (p.Length > 0 || p.Alphabet != "") && codes < weakCodes {
-			warn("a code is one of only %.0f; a million are needed to withstand guessing", codes)
-		}
-		if p.Lifetime > longestLife {
-			warn("a lifetime of %s is longer than %s", p.Lifetime, longestLife)
-		}
-		if p.Lifetime > 0 && p.Lifetime < shortestLife {
-			warn("a lifetime of %s is shorter than %s", p.Lifetime, shortestLife)
-		}
-	}
-	return all
 }

@@ -311,7 +311,10 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 
 func TestWeakSettingsAreNamed(t *testing.T) {
 	t.Parallel()
-	tenant := otp.Tenant{Name: "acme", Profiles: []otp.Profile{
+	tenant := otp.Tenant{Name: "acme", Routes: []otp.Route{
+		{Channel: otp.SMS, Providers: []otp.Carrier{{Provider: "a", Weight: 3}, {Provider: "b", Weight: 1}}},
+		{Channel: otp.Voice, Providers: []otp.Carrier{{Provider: "a", Weight: 3}, {Provider: "b", Priority: 1}, {Provider: "c", Weight: 2}}},
+	}, Profiles: []otp.Profile{
 		{Name: "open"},
 		{Name: "fine", Length: 6, Lifetime: 10 * time.Minute},
 		{Name: "letters", Alphabet: otp.Alnum, Length: 4},
@@ -321,7 +324,11 @@ func TestWeakSettingsAreNamed(t *testing.T) {
 		{Name: "brief", Lifetime: 29 * time.Second},
 		{Name: "strict", Policy: otp.Strict, Length: 4},
 	}}
+	const advice = " does nothing; give those that are to share messages the same priority"
 	want := []string{
+		"tenant acme, route 1 (sms): the weight of provider a" + advice,
+		"tenant acme, route 1 (sms): the weight of provider b" + advice,
+		"tenant acme, route 2 (voice): the weight of provider c" + advice,
 		"tenant acme, profile short: a code is one of only 1000; a million are needed to withstand guessing",
 		"tenant acme, profile bits: a code is one of only 64; a million are needed to withstand guessing",
 		"tenant acme, profile long: a lifetime of 11m0s is longer than 10m0s",

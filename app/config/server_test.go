@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -117,4 +118,26 @@ func TestKeysAreWorthTheirBits(t *testing.T) {
 			t.Errorf("%q: %.0f bits", key, bits(key))
 		}
 	}
+}
+
+func FuzzParseServer(f *testing.F) {
+	f.Add([]byte("listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\npublic_url: https://otp.example.com/\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n"))
+	f.Add([]byte("keys: k\ndatabase: sqlite:x\npublic_url: http://[::1]:80\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := ParseServer("/etc/aldaba/aldaba.yaml", data, serverEnvironment())
+		if err != nil {
+			if strings.Contains(err.Error(), "TOPSECRET") && !strings.Contains(string(data), "TOPSECRET") {
+				t.Errorf("a mistake tells a secret: %v", err)
+			}
+			return
+		}
+		if s.Keys == "" || s.Database == "" || strings.HasSuffix(s.PublicURL, "/") {
+			t.Errorf("%+v", s)
+		}
+		for _, n := range s.WebhookAllow {
+			if !n.IsValid() || n.Addr().Is4In6() {
+				t.Errorf("network %v", n)
+			}
+		}
+	})
 }
