@@ -15,6 +15,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/native"
 	"github.com/aldaba-otp/aldaba/api/unityvox"
 	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/delivery/httpsms"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
@@ -82,6 +83,7 @@ func openPostgres(ctx context.Context, url string, writers int) (opened, error) 
 func (a *App) providerTypes() []delivery.Type {
 	return []delivery.Type{
 		inbox.Type(a.Inbox),
+		httpsms.Type(),
 	}
 }
 
