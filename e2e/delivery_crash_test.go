@@ -244,6 +244,7 @@ func newWard(t *testing.T, database string) *ward {
 
 func (w *ward) round(t *testing.T, strike func(t *testing.T, s served, g *gateway) []begun) {
 	t.Helper()
+	w.gateway.mute()
 	book := strike(t, w.now, w.gateway)
 	w.door.close()
 	if len(book) == 0 {

@@ -136,6 +136,13 @@ func (g *gateway) confirm() {
 	}
 }
 
+// mute makes it report nothing from now on.
+func (g *gateway) mute() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reports = false
+}
+
 func (g *gateway) take(w http.ResponseWriter, r *http.Request) {
 	h := &handed{}
 	body, err := io.ReadAll(r.Body)
@@ -159,6 +166,9 @@ func (g *gateway) keep(h *handed) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h.kept, h.spoiled = true, true
+	if g.reports {
+		g.posts.Go(func() { g.report(h) })
+	}
 }
 
 // accept keeps a copy, answers well, and reports.
