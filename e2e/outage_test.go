@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	outageMessages = 600                    // unless ALDABA_OUTAGE_MESSAGES says otherwise
-	outageLong     = 5000                   // from here on the machine is the test's own, and its times are judged
-	recovery       = 60 * time.Second       // from a carrier's return until nothing waits
-	handOver       = 2 * time.Second        // p99 while one carrier of two is out of order
+	outageMessages = 600                     // unless ALDABA_OUTAGE_MESSAGES says otherwise
+	outageLong     = 5000                    // from here on the machine is the test's own, and its times are judged
+	recovery       = 60 * time.Second        // from a carrier's return until nothing waits
+	handOver       = 2 * time.Second         // p99 while one carrier of two is out of order
 	slack          = 1500 * time.Millisecond // in which a call may still arrive that began before an end: what the courier has seen within a second is not asked for again
 )
 
