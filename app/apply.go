@@ -9,6 +9,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/app/lint"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -87,10 +88,20 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 		}
 	}
 	for _, warning := range plan.Warnings {
-		a.log.Warn("weak setting", "detail", warning)
+		a.log.Warn("a setting is weak or dear", "detail", warning)
 	}
 	a.log.Info("the configuration was changed", "changes", len(plan.Diff))
 	return plan, nil
+}
+
+// templateWarnings names what is dear or idle in a tenant's templates. One that
+// cannot be judged has a mistake, which the plan tells by itself.
+func templateWarnings(t *otp.Tenant) []string {
+	reports, err := lint.Tenant(t)
+	if err != nil {
+		return nil
+	}
+	return lint.Warnings(reports)
 }
 
 // tools are what planning takes.
@@ -102,6 +113,7 @@ func (a *App) tools() config.Tools {
 	return config.Tools{
 		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, Now: clk.Now(), Random: rand.Reader, ShortKeys: a.o.Dev,
 		Providers: a.checkProvider, WebhookURL: a.checkWebhookURL, Dialects: a.dialectNames(),
+		Templates: templateWarnings,
 	}
 }
 

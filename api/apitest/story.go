@@ -52,6 +52,10 @@ func Run(t *testing.T, construct Constructor, speaker Speaker) {
 			f.fact(t, NewScene(t, world.Options{}, construct, speaker))
 		})
 	}
+	t.Run("a plan of channels changes nothing of the language", func(t *testing.T) {
+		t.Parallel()
+		planned(t, NewScene(t, world.Options{Tenants: withPlans(otptest.Demo(otptest.Ring(t)))}, construct, speaker))
+	})
 	t.Run("without a route it cannot be sent", func(t *testing.T) {
 		t.Parallel()
 		s := NewScene(t, world.Options{NoInbox: true}, construct, speaker)
@@ -224,6 +228,35 @@ func storeDown(_ *testing.T, s *Scene) {
 	s.expect("the right code", s.check(id, code), s.speaker.Kind(Check, otp.Unavailable))
 	s.Engine.FailWith(memory.Trouble{})
 	s.expect("the right code when it is back", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
+}
+
+// withPlans gives every profile channels that follow one another.
+func withPlans(tenants []otp.Tenant) []otp.Tenant {
+	for i := range tenants {
+		for j := range tenants[i].Profiles {
+			tenants[i].Profiles[j].Plan = []otp.Leg{{Channel: otp.SMS, Wait: time.Minute}, {Channel: otp.WhatsApp, Wait: time.Minute}, {Channel: otp.Voice}}
+		}
+	}
+	return tenants
+}
+
+// planned: a language that knows no plans starts one all the same, and the
+// code is the same on every channel.
+func planned(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	for i, channel := range []otp.Channel{otp.WhatsApp, otp.Voice} {
+		_, err := s.Next(s.tb.Context(), otp.NextRequest{
+			Caller: otp.Caller{Tenant: "acme", Identity: "test"}, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: s.newest().ID},
+		})
+		if err != nil {
+			s.tb.Fatalf("go on to %s: %v", channel, err)
+		}
+		if text := s.Courier.Last(s.tb); text.Channel != channel || text.Code != code {
+			s.tb.Errorf("sent on %s, want %s with the same code", text.Channel, channel)
+		}
+		s.expect("a wrong code", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeWrong, tries-1-i))
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-2))
 }
 
 // race gives 64 codes at once and counts the answers by their words.

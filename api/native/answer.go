@@ -23,6 +23,19 @@ type verification struct {
 	Locale       string          `json:"locale"`
 	Subject      string          `json:"subject,omitempty"`
 	Metadata     json.RawMessage `json:"metadata,omitempty"`
+	// Timeline is told by the look at one verification alone: an answer that an
+	// idempotency record keeps must not grow with it.
+	Timeline []entry `json:"timeline,omitempty"`
+}
+
+// entry is the JSON form of one event of a verification.
+type entry struct {
+	At       string `json:"at"`
+	Event    string `json:"event"`
+	Actor    string `json:"actor"`
+	Channel  string `json:"channel,omitempty"`
+	Provider string `json:"provider,omitempty"`
+	Detail   string `json:"detail,omitempty"`
 }
 
 // judgement is the JSON form of what became of a guess.
@@ -56,6 +69,15 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // verificationAnswer has the form that an idempotency record asks for; what is
 // remembered and what is said are the same bytes.
 func verificationAnswer(v otp.View, _ otp.Outcome) []byte { return encode(formOf(v)) }
+
+// lookAnswer is the answer to a look at one verification.
+func lookAnswer(v otp.View, timeline []otp.TimelineEntry) []byte {
+	form := formOf(v)
+	for _, e := range timeline {
+		form.Timeline = append(form.Timeline, entry{stamp(e.At), string(e.Event), e.Actor, string(e.Channel), e.Provider, e.Detail})
+	}
+	return encode(form)
+}
 
 func checkAnswer(v otp.View, o otp.Outcome) []byte {
 	return encode(judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject})

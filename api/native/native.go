@@ -38,6 +38,7 @@ func New(h api.Host) api.Dialect {
 		d.route(http.MethodGet, one, otp.ScopeRead, http.StatusOK, d.get),
 		d.route(http.MethodPost, one+"/check", otp.ScopeCheck, http.StatusOK, d.check),
 		d.route(http.MethodPost, one+"/resend", otp.ScopeSend, http.StatusOK, d.resend),
+		d.route(http.MethodPost, one+"/next", otp.ScopeSend, http.StatusOK, d.next),
 		d.route(http.MethodPost, one+"/cancel", otp.ScopeSend, http.StatusOK, d.cancel),
 		d.route(http.MethodPut, contact, otp.ScopeSend, http.StatusOK, d.putContact),
 		d.route(http.MethodGet, contact, otp.ScopeRead, http.StatusOK, d.getContact),

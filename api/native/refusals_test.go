@@ -40,6 +40,7 @@ func operations(id string) []struct{ method, path, scope, wrong string } {
 		{"GET", one, "read", ""},
 		{"POST", one + "/check", "check", `{"code":1}`},
 		{"POST", one + "/resend", "send", ""},
+		{"POST", one + "/next", "send", ""},
 		{"POST", one + "/cancel", "send", ""},
 		{"PUT", "/v1/contacts/4711", "send", `{"sms":1}`},
 		{"GET", "/v1/contacts/4711", "read", ""},
@@ -227,6 +228,7 @@ func FuzzBodies(f *testing.F) {
 			t.Fatalf("approved: %s", answer)
 		}
 		ask(one+"/resend", body)
+		ask(one+"/next", body)
 		ask(one+"/cancel", body)
 	})
 }

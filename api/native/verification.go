@@ -62,7 +62,8 @@ func (f *faults) startRequest() otp.StartRequest {
 		To: f.needed("to", maxAddress), Profile: f.text("profile", maxName), Subject: f.text("subject", maxSubject),
 		Code: f.text("code", maxOwnCode), Variables: f.texts("variables"), Metadata: f.metadata(),
 	}
-	req.Channel = otp.Channel(f.word("channel", string(otp.SMS), string(otp.Email), string(otp.Voice)))
+	req.Channel = otp.Channel(f.word("channel", channelWords()...))
+	req.Pinned = req.Channel != ""
 	req.Purpose = f.word("purpose", otp.Purposes()...)
 	req.Asked = otp.Settings{
 		Alphabet:    otp.Alphabet(f.word("alphabet", string(otp.Digits), string(otp.Alnum))),
@@ -84,6 +85,15 @@ func (f *faults) startRequest() otp.StartRequest {
 		}
 	}
 	return req
+}
+
+func channelWords() []string {
+	channels := otp.Channels()
+	words := make([]string, len(channels))
+	for i, c := range channels {
+		words[i] = string(c)
+	}
+	return words
 }
 
 // word reads one of the given words; absent is "".
@@ -183,6 +193,16 @@ func (d *dialect) resend(r request) ([]byte, error) {
 	return verificationAnswer(v, 0), err
 }
 
+// next sends the code on the next channel of the plan at once.
+func (d *dialect) next(r request) ([]byte, error) {
+	ref, repeat, err := r.bare("next")
+	if err != nil {
+		return nil, err
+	}
+	v, err := d.service.Next(r.Context(), otp.NextRequest{Caller: r.caller, Dialect: otp.NativeDialect, Ref: ref, Repeat: repeat})
+	return verificationAnswer(v, 0), err
+}
+
 // cancel takes a verification back.
 func (d *dialect) cancel(r request) ([]byte, error) {
 	ref, repeat, err := r.bare("cancel")
@@ -193,14 +213,21 @@ func (d *dialect) cancel(r request) ([]byte, error) {
 	return verificationAnswer(v, 0), err
 }
 
-// get tells about one verification.
+// get tells about one verification and what happened to it.
 func (d *dialect) get(r request) ([]byte, error) {
 	ref, err := r.ref()
 	if err != nil {
 		return nil, err
 	}
-	v, err := d.service.Lookup(r.Context(), r.caller, ref.ID)
-	return verificationAnswer(v, 0), err
+	v, err := d.service.Lookup(r.Context(), r.caller, ref.ID) // writes an expiry that the timeline is to show
+	if err != nil {
+		return nil, err
+	}
+	timeline, err := d.service.Timeline(r.Context(), r.caller, ref.ID)
+	if err != nil {
+		return nil, err
+	}
+	return lookAnswer(v, timeline), nil
 }
 
 // list tells about the verifications of one address.

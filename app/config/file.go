@@ -134,6 +134,16 @@ func (f *File) Locate(mistakes Mistakes) Mistakes {
 	return all
 }
 
+// Tenants returns the tenants as the file alone has them, without credentials
+// and contacts. What the configuration in force adds is unknown here.
+func (f *File) Tenants() []otp.Tenant {
+	all := make([]otp.Tenant, len(f.read.tenants))
+	for i := range f.read.tenants {
+		all[i] = f.read.tenants[i].tenant
+	}
+	return all
+}
+
 // Name returns the name the file was parsed under.
 func (f *File) Name() string { return f.name }
 

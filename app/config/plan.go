@@ -42,6 +42,9 @@ type Tools struct {
 	WebhookURL func(url string) error
 	// Dialects are the names that aliases may be for; nil admits any.
 	Dialects []string
+	// Templates names what is dear or idle in a tenant's templates, one warning
+	// a line; nil names nothing.
+	Templates func(t *otp.Tenant) []string
 }
 
 // ContactChange is one contact to put, with Configured set, or to delete.
@@ -61,7 +64,8 @@ type Plan struct {
 	// Diff tells in lines for people what changes; it is empty when nothing
 	// does. It never holds a secret, a hash or an address.
 	Diff []string
-	// Warnings name the weak settings of the tenants in the file.
+	// Warnings name the weak settings of the tenants in the file, and what is
+	// to be said about templates that the file brings.
 	Warnings []string
 }
 
@@ -179,6 +183,9 @@ func (p *planner) tenant(e *tenantEntry) error {
 		p.note("~ tenant %s: %s", name, strings.Join(tenantDiff(&old, &merged), ", "))
 	}
 	p.plan.Warnings = append(p.plan.Warnings, Warnings(&merged)...)
+	if e.has("templates") && p.tools.Templates != nil {
+		p.plan.Warnings = append(p.plan.Warnings, p.tools.Templates(&merged)...)
+	}
 	if e.has("contacts") {
 		return p.contacts(e, merged.Home, at >= 0)
 	}

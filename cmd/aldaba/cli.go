@@ -16,15 +16,16 @@ additiv, Modica, UnityVox) and has one of its own. Try it: aldaba dev`
 
 // cli is the whole command line.
 type cli struct {
-	Dev         devCmd         `cmd:"" help:"Run everything in one process with demo tenants, an inbox and a clock to turn."`
-	Serve       serveCmd       `cmd:"" help:"Run the server."`
-	Apply       applyCmd       `cmd:"" help:"Change tenants and providers as a file says."`
-	Export      exportCmd      `cmd:"" help:"Print tenants and providers in the form that apply takes."`
-	CheckConfig checkConfigCmd `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
-	Key         keyCmd         `cmd:"" help:"Make and rotate the key ring."`
-	Credential  credentialCmd  `cmd:"" help:"Make credentials for applications."`
-	Webhook     webhookCmd     `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Dev          devCmd          `cmd:"" help:"Run everything in one process with demo tenants, an inbox and a clock to turn."`
+	Serve        serveCmd        `cmd:"" help:"Run the server."`
+	Apply        applyCmd        `cmd:"" help:"Change tenants and providers as a file says."`
+	Export       exportCmd       `cmd:"" help:"Print tenants and providers in the form that apply takes."`
+	CheckConfig  checkConfigCmd  `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
+	LintTemplate lintTemplateCmd `cmd:"" help:"Tell what message templates cost and what telephones and carriers make of them."`
+	Key          keyCmd          `cmd:"" help:"Make and rotate the key ring."`
+	Credential   credentialCmd   `cmd:"" help:"Make credentials for applications."`
+	Webhook      webhookCmd      `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
+	Version      versionCmd      `cmd:"" help:"Print the version."`
 }
 
 // usageError is a mistake in the words of a command.
