@@ -163,6 +163,7 @@ func TestTheGuideIsWholeInSpanish(t *testing.T) {
 	spanish := map[string]string{
 		"getting-started.md": "primeros-pasos.md", "configuration.md": "configuracion.md", "upgrade-backup.md": "actualizacion-respaldo.md",
 		"postgres.md": "postgres.md", "logging-health.md": "registro-salud.md", "security.md": "seguridad.md",
+		"smpp.md": "smpp.md",
 	}
 	pages, err := filepath.Glob("docs/operations/*.md")
 	if err != nil || len(pages) == 0 {
