@@ -153,16 +153,17 @@ func (c *center) bodies() (all []string) {
 	return all
 }
 
-// lines is a log that is kept, and that tells each bind.
+// lines is a log that is kept, and that tells each bind and its end.
 type lines struct {
 	slog.Handler
 	mu    sync.Mutex
 	text  strings.Builder
 	bound chan struct{}
+	down  chan struct{} // a bind is down, or did not come up
 }
 
 func newLines() *lines {
-	l := &lines{bound: make(chan struct{}, 1000)}
+	l := &lines{bound: make(chan struct{}, 1000), down: make(chan struct{}, 1000)}
 	l.Handler = slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})
 	return l
 }
@@ -174,6 +175,9 @@ func (l *lines) Write(p []byte) (int, error) {
 	n, err := l.text.Write(p)
 	if strings.Contains(string(p), "msg=bound ") {
 		l.bound <- struct{}{}
+	}
+	if strings.Contains(string(p), "the bind is down") {
+		l.down <- struct{}{}
 	}
 	return n, err
 }
