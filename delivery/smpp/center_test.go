@@ -235,10 +235,13 @@ type line struct {
 }
 
 // begin runs a provider against a center until the test ends, without waiting
-// for its bind.
-func begin(t testing.TB, more map[string]any) *line {
+// for its bind. The center is changed before.
+func begin(t testing.TB, more map[string]any, change ...func(*center)) *line {
 	t.Helper()
 	l := &line{center: newCenter(), desk: &desk{}, log: newLines()}
+	for _, f := range change {
+		f(l.center)
+	}
 	l.Provider = open(with(t, more), clock.New(0), slog.New(l.log))
 	l.dial, l.jitter = l.center.dial, func() float64 { return 0.5 }
 	ctx, cancel := context.WithCancel(context.Background())

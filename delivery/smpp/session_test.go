@@ -257,9 +257,8 @@ func TestLinkIsAskedForBothWays(t *testing.T) {
 func TestRefusedBindsAreTriedEverMoreSlowly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := begin(t, nil)
+		l := begin(t, nil, func(c *center) { c.refuse = 0x0e })
 		defer l.stop()
-		l.center.tell(func(c *center) { c.refuse = 0x0e })
 		time.Sleep(10 * time.Minute)
 		l.center.tell(func(c *center) {
 			if n := len(c.binds); n < 18 || n > 23 { // half a minute each, after the first
