@@ -17,6 +17,7 @@ import (
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/delivery/smpp"
 	"github.com/aldaba-otp/aldaba/delivery/smtp"
 	"github.com/aldaba-otp/aldaba/delivery/webhook"
 	"github.com/aldaba-otp/aldaba/internal/clock"
@@ -87,6 +88,7 @@ func (a *App) providerTypes() []delivery.Type {
 		inbox.Type(a.Inbox),
 		webhook.Type(),
 		smtp.Type(),
+		smpp.Type(),
 	}
 }
 

@@ -1,0 +1,419 @@
+package smpp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/delivery"
+)
+
+// inBubble runs a test with one bind up, in fake time. It fails when a
+// goroutine is left.
+func inBubble(t *testing.T, more map[string]any, f func(t *testing.T, l *line, c *peer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l, c := start(t, more)
+		defer l.stop()
+		f(t, l, c)
+	})
+}
+
+// nextAnswer returns what the center is answered next, but for links.
+func (c *center) nextAnswer() pdu {
+	for {
+		if q := <-c.answers; q.command != enquireLink|answerBit {
+			return q
+		}
+	}
+}
+
+func TestBindSaysWhoItIs(t *testing.T) {
+	t.Parallel()
+	inBubble(t, map[string]any{"version": "5.0", "system_type": "otp"}, func(t *testing.T, l *line, c *peer) {
+		want := bind{systemID: "aldaba", password: "hush-hush", systemType: "otp", version: 0x50}
+		if got := l.center.binds; c.command != bindTransceiver || len(got) != 1 || got[0] != want {
+			t.Errorf("%x %+v", c.command, got)
+		}
+		if up, n := l.Status(); up != 1 || n != 1 {
+			t.Errorf("%d of %d binds are up", up, n)
+		}
+	})
+}
+
+func TestRefusalsHaveTheirClasses(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, _ *peer) {
+		for code, want := range map[uint32]string{
+			0x0b: "rejected ESME_RINVDSTADR", 0x58: "throttled ESME_RTHROTTLED", 0x14: "throttled ESME_RMSGQFUL", 0x08: "unavailable ESME_RSYSERR",
+			0x45: "unavailable ESME_RSUBMITFAIL", 0x411: "rejected 0x411", 0x7fffffff: "unavailable 0x7fffffff",
+		} {
+			l.center.tell(func(c *center) { c.submit = says(code) })
+			if _, got := l.send(t.Context(), "a"); got != want {
+				t.Errorf("0x%x: %s, want %s", code, got, want)
+			}
+		}
+		l.center.tell(func(c *center) {
+			c.submit = func(c *peer, q pdu, _ short) {
+				c.send(pdu{command: genericNack, status: statusCommandLength, sequence: q.sequence})
+			}
+		})
+		if _, got := l.send(t.Context(), "a"); got != "rejected ESME_RINVCMDLEN" {
+			t.Errorf("generic_nack: %s", got)
+		}
+	})
+}
+
+func TestThrottlingSlowsAndHeals(t *testing.T) {
+	t.Parallel()
+	inBubble(t, map[string]any{"rate": 10}, func(t *testing.T, l *line, _ *peer) {
+		l.center.tell(func(c *center) { c.submit = says(statusThrottled) })
+		_, err := l.Send(t.Context(), delivery.Message{To: "+18091234567", Body: "a"})
+		var e *delivery.Error
+		if !errors.As(err, &e) || e.Class != delivery.Throttled || e.After != time.Second {
+			t.Fatalf("%v", err)
+		}
+		l.center.tell(func(c *center) { c.submit = nil })
+		began := time.Now()
+		for range 11 {
+			if _, got := l.send(t.Context(), "b"); got != "" {
+				t.Fatal(got)
+			}
+		}
+		if took := time.Since(began); took < 1500*time.Millisecond || took > 2300*time.Millisecond {
+			t.Errorf("11 messages took %s, at 5/s and rising", took)
+		}
+	})
+}
+
+func TestFullQueueAsksForTime(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, _ *peer) {
+		l.center.tell(func(c *center) { c.submit = says(statusQueueFull) })
+		for _, want := range []time.Duration{2 * time.Second, 4 * time.Second} {
+			_, err := l.Send(t.Context(), delivery.Message{To: "+18091234567", Body: "a"})
+			var e *delivery.Error
+			if !errors.As(err, &e) || e.Class != delivery.Throttled || e.After != want {
+				t.Errorf("%v after %s", err, e.After)
+			}
+		}
+	})
+}
+
+func TestLostAnswersAreUnknown(t *testing.T) {
+	t.Parallel()
+	inBubble(t, map[string]any{"response_timeout": "5s"}, func(t *testing.T, l *line, c *peer) {
+		l.center.tell(func(c *center) { c.submit = silence })
+		began := time.Now()
+		if _, got := l.send(t.Context(), "a"); got != "unknown" || time.Since(began) != 5*time.Second {
+			t.Errorf("no answer: %s after %s", got, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, got := l.send(ctx, "b"); got != "unknown" {
+			t.Errorf("the context ended: %s", got)
+		}
+		l.center.tell(func(c *center) { c.submit = func(c *peer, q pdu, m short) { silence(c, q, m); c.conn.Close() } })
+		if _, got := l.send(t.Context(), "c"); got != "unknown" {
+			t.Errorf("closed after the submit: %s", got)
+		}
+		l.center.tell(func(c *center) { c.submit = nil })
+		if _, got := l.send(t.Context(), "d"); got != "unavailable" {
+			t.Errorf("without a bind: %s", got)
+		}
+		l.up()
+		if r, got := l.send(t.Context(), "e"); got != "" || len(r.IDs) != 1 {
+			t.Errorf("after the next bind: %s", got)
+		}
+		if got := strings.Join(l.center.bodies(), ""); got != "abce" {
+			t.Errorf("carried %q", got)
+		}
+	})
+}
+
+func TestAnswersThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	for name, garbage := range map[string]func(*peer, pdu, short){
+		"an id without an end": garbles,
+		"of another request":   func(c *peer, q pdu, _ short) { c.send(pdu{command: unbind | answerBit, sequence: q.sequence}) },
+		"a nack of nothing":    func(c *peer, _ pdu, _ short) { c.send(pdu{command: genericNack, status: 3}) },
+		"an impossible length": func(c *peer, _ pdu, _ short) {
+			c.conn.Write([]byte("\x7f\xff\xff\xff\x80\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x02"))
+		},
+		"the web": func(c *peer, _ pdu, _ short) { c.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) },
+		"a packet that is cut": func(c *peer, _ pdu, _ short) {
+			c.conn.Write([]byte("\x00\x00\x00\x20\x80\x00\x00\x04"))
+			c.conn.Close()
+		},
+		"a nack without reason":  func(c *peer, q pdu, _ short) { c.send(pdu{command: genericNack, sequence: q.sequence}) },
+		"half a packet, forever": func(c *peer, _ pdu, _ short) { c.conn.Write([]byte("\x00\x00\x00\x20")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, nil, func(t *testing.T, l *line, _ *peer) {
+				l.center.tell(func(c *center) { c.submit = garbage })
+				if _, got := l.send(t.Context(), "a"); got != "unknown" {
+					t.Errorf("%s", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAnswersOfNobodyAreIgnored(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, c *peer) {
+		c.send(pdu{command: submitSM | answerBit, sequence: 77, body: []byte("1\x00")})
+		c.send(pdu{command: genericNack, status: 3, sequence: 78})
+		c.send(pdu{command: 0x80000999, sequence: 79})
+		if _, got := l.send(t.Context(), "a"); got != "" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestWindowBoundsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	inBubble(t, map[string]any{"window": 3}, func(t *testing.T, l *line, c *peer) {
+		type open struct {
+			q pdu
+			m short
+		}
+		came := make(chan open, 100)
+		l.center.tell(func(x *center) { x.submit = func(_ *peer, q pdu, m short) { came <- open{q, m} } })
+		var all sync.WaitGroup
+		for n := range 10 {
+			all.Go(func() {
+				if _, got := l.send(t.Context(), fmt.Sprint(n)); got != "" {
+					t.Error(got)
+				}
+			})
+		}
+		for left := 10; left > 0; left-- {
+			synctest.Wait()
+			if n := len(came); n != min(3, left) {
+				t.Fatalf("%d are under way, %d left", n, left)
+			}
+			one := <-came
+			takes(c, one.q, one.m)
+		}
+		all.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 4 {
+			all.Go(func() { l.send(ctx, "x") })
+		}
+		synctest.Wait()
+		if _, got := l.send(ctx, "y"); got != "throttled" {
+			t.Errorf("no place in the window: %s", got)
+		}
+		all.Wait()
+	})
+}
+
+func TestUnboundByTheCarrier(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, c *peer) {
+		c.send(pdu{command: unbind, sequence: 9})
+		if q := l.center.nextAnswer(); q.command != unbind|answerBit || q.sequence != 9 {
+			t.Errorf("%+v", q)
+		}
+		l.up()
+		if _, got := l.send(t.Context(), "a"); got != "" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestLinkIsAskedForBothWays(t *testing.T) {
+	t.Parallel()
+	inBubble(t, map[string]any{"enquire_link": "30s", "response_timeout": "5s"}, func(t *testing.T, l *line, c *peer) {
+		c.send(pdu{command: enquireLink, sequence: 5})
+		if q := <-l.center.answers; q.command != enquireLink|answerBit || q.sequence != 5 {
+			t.Errorf("%+v", q)
+		}
+		time.Sleep(10 * time.Minute)
+		if up, _ := l.Status(); up != 1 || len(l.center.binds) != 1 {
+			t.Error("an idle link was given up")
+		}
+		l.center.tell(func(c *center) { c.silent = true })
+		began := time.Now()
+		l.center.tell(func(c *center) { c.refuse = 0x08 })
+		for up := 1; up > 0; up, _ = l.Status() {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(began); took > 37*time.Second {
+			t.Errorf("a dead link was found after %s", took)
+		}
+	})
+}
+
+func TestRefusedBindsAreTriedEverMoreSlowly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(t, nil, func(c *center) { c.refuse = 0x0e })
+		defer l.stop()
+		time.Sleep(10 * time.Minute)
+		l.center.tell(func(c *center) {
+			if n := len(c.binds); n < 18 || n > 23 { // half a minute each, after the first
+				t.Errorf("%d binds in ten minutes", n)
+			}
+		})
+		_, err := l.Send(t.Context(), delivery.Message{To: "+18091234567", Body: "a"})
+		var e *delivery.Error
+		if !errors.As(err, &e) || e.Class != delivery.Unavailable || !strings.Contains(err.Error(), "ESME_RINVPASWD") {
+			t.Errorf("%v", err)
+		}
+		if strings.Contains(l.log.String(), "hush") {
+			t.Error("the log holds the password")
+		}
+		l.center.tell(func(c *center) { c.refuse = 0 })
+		l.up()
+		if _, got := l.send(t.Context(), "a"); got != "" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestCarrierThatIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, c := start(t, nil)
+		l.center.tell(func(c *center) { c.closed = true })
+		c.conn.Close()
+		time.Sleep(time.Hour)
+		if up, _ := l.Status(); up != 0 {
+			t.Errorf("%d binds", up)
+		}
+		l.center.tell(func(c *center) { c.closed = false })
+		l.up()
+		l.stop()
+		if _, got := l.send(t.Context(), "a"); got != "unavailable" {
+			t.Errorf("after the end: %s", got)
+		}
+	})
+}
+
+func TestEndWaitsForWhatIsUnderWayAndUnbinds(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, c *peer) {
+		l.center.tell(func(x *center) {
+			x.submit = func(c *peer, q pdu, m short) { time.AfterFunc(time.Second, func() { takes(c, q, m) }) }
+		})
+		sent := make(chan string, 1)
+		go func() {
+			_, got := l.send(t.Context(), "a")
+			sent <- got
+		}()
+		synctest.Wait()
+		began := time.Now()
+		l.stop()
+		if got := <-sent; got != "" || time.Since(began) != time.Second {
+			t.Errorf("%q after %s", got, time.Since(began))
+		}
+	})
+}
+
+func TestEndDoesNotWaitForACarrierThatIsSilent(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, c *peer) {
+		l.center.tell(func(x *center) { x.submit = silence })
+		sent := make(chan string, 1)
+		go func() {
+			_, got := l.send(t.Context(), "a")
+			sent <- got
+		}()
+		synctest.Wait()
+		began := time.Now()
+		l.stop()
+		if got := <-sent; got != "unknown" || time.Since(began) != goodBye {
+			t.Errorf("%q after %s", got, time.Since(began))
+		}
+	})
+}
+
+func TestPairBindsTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(t, map[string]any{"bind": "pair", "binds": 2})
+		defer l.stop()
+		var commands []uint32
+		for range 4 {
+			commands = append(commands, l.up().command)
+		}
+		slices.Sort(commands)
+		if !slices.Equal(commands, []uint32{bindReceiver, bindReceiver, bindTransmitter, bindTransmitter}) {
+			t.Errorf("%v", commands)
+		}
+		if up, n := l.Status(); up != 4 || n != 4 {
+			t.Errorf("%d of %d", up, n)
+		}
+		if _, got := l.send(t.Context(), "a"); got != "" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestPartsOfALongMessage(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(t *testing.T, l *line, c *peer) {
+		body := strings.Repeat("0123456789", 40)
+		if r, got := l.send(t.Context(), body); got != "" || !slices.Equal(r.IDs, []string{"1", "2", "3"}) || !r.Expect {
+			t.Errorf("%+v %s", r, got)
+		}
+		if got := strings.Join(l.center.bodies(), ""); got != body {
+			t.Errorf("the phone shows %q", got)
+		}
+		// The second part is refused once: the whole message comes again, and
+		// under the same reference, so that the phone can join what it has.
+		l.center.tell(func(x *center) {
+			x.submits = nil
+			x.submit = func(c *peer, q pdu, m short) {
+				if m.text[5] == 2 {
+					says(statusThrottled)(c, q, m)
+					return
+				}
+				takes(c, q, m)
+			}
+		})
+		if _, got := l.send(t.Context(), body); got != "throttled ESME_RTHROTTLED" {
+			t.Error(got)
+		}
+		l.center.tell(func(x *center) { x.submit = nil })
+		if _, got := l.send(t.Context(), body); got != "" {
+			t.Error(got)
+		}
+		seen, numbers := map[byte]bool{}, ""
+		for _, m := range l.center.submits {
+			seen[m.text[3]] = true
+			numbers += fmt.Sprint(m.text[5])
+		}
+		if len(seen) != 1 || numbers != "1123" {
+			t.Errorf("parts %s under %d references", numbers, len(seen))
+		}
+	})
+}
+
+func TestReceiptsAreAskedForAsConfigured(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[any]struct {
+		registered byte
+		expect     bool
+	}{true: {1, true}, false: {0, false}, "failures": {2, false}} {
+		t.Run(fmt.Sprint(value), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, map[string]any{"receipts": value}, func(t *testing.T, l *line, _ *peer) {
+				r, got := l.send(t.Context(), "a")
+				if got != "" || r.Expect != want.expect || l.center.submits[0].registered != want.registered || len(r.IDs) != 1 {
+					t.Errorf("%+v %s, registered %d", r, got, l.center.submits[0].registered)
+				}
+			})
+		})
+	}
+}
