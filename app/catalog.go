@@ -16,6 +16,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api/unityvox"
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/delivery/httpsms"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
 	"github.com/aldaba-otp/aldaba/delivery/smpp"
 	"github.com/aldaba-otp/aldaba/delivery/smtp"
@@ -89,6 +90,7 @@ func (a *App) providerTypes() []delivery.Type {
 		webhook.Type(),
 		smtp.Type(),
 		smpp.Type(),
+		httpsms.Type(),
 	}
 }
 
