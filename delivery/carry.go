@@ -198,16 +198,16 @@ func (r *roundOf) offer(carrier otp.Carrier) (over, known bool) {
 	c.turned(where, c.breakers.tried(where, c.o.Clock.Now(), err == nil || class == Rejected, probe))
 	c.watch(j, carrier.Provider, now, err)
 	if err == nil {
-		r.taken(receipt)
+		r.taken(receipt, carrier.Price)
 		return true, true
 	}
-	return r.refused(err, class, carrier.Provider)
+	return r.refused(err, class, carrier)
 }
 
 // taken notes a hand-over.
-func (r *roundOf) taken(receipt Receipt) {
+func (r *roundOf) taken(receipt Receipt, price otp.Money) {
 	v := &r.verdict
-	v.Result, v.Detail, v.Copies = otp.EventSent, strings.Join(receipt.IDs, " "), v.Copies+1
+	v.Result, v.Detail, v.Copies, v.Cost = otp.EventSent, strings.Join(receipt.IDs, " "), v.Copies+1, v.Cost+price
 	if receipt.Delivered {
 		v.Result = otp.EventDelivered
 	}
@@ -217,7 +217,8 @@ func (r *roundOf) taken(receipt Receipt) {
 }
 
 // refused notes a refusal and says whether the round is over.
-func (r *roundOf) refused(err error, class Class, provider string) (over, known bool) {
+func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, known bool) {
+	provider := carrier.Provider
 	c, j, d := r.c, r.j, &r.j.dispatch
 	r.verdict.Detail = strings.TrimSpace(class.String() + " " + codeOf(err))
 	c.o.Log.Warn("a provider did not take a message", "provider", provider, "class", class.String(), "code", codeOf(err),
@@ -230,6 +231,7 @@ func (r *roundOf) refused(err error, class Class, provider string) (over, known 
 		r.after = max(r.after, afterOf(err))
 	case Unknown:
 		r.verdict.Copies++
+		r.verdict.Cost += carrier.Price // it may have taken it
 		if r.doubts++; r.doubts > 1 || r.verdict.Copies >= otp.MaxCopies {
 			r.verdict = maybeSent(r.verdict)
 			return true, true

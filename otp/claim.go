@@ -34,12 +34,13 @@ func (s *Service) Claim(ctx context.Context, m Message) (Claim, error) {
 	if err != nil {
 		return Claim{}, err
 	}
+	b := bills{of: s.purse(m.Tenant, m.ID), next: s.purse(m.Tenant, id)}
 	var c Claim
 	err = s.do(ctx, Step{
-		Load: Keys{Messages: []ID{m.ID}, Verifications: []ID{m.Verification}},
-		Decide: func(now time.Time, st *State) error {
-			c = s.claim(now, st, m, Message{ID: id, Owner: s.o.Server})
-			return nil
+		Load: Keys{Messages: []ID{m.ID}, Verifications: []ID{m.Verification}, Counters: append(b.of.keys(), b.next.keys()...)},
+		Decide: func(now time.Time, st *State) (err error) {
+			c, err = s.claim(now, st, b, m, Message{ID: id, Owner: s.o.Server})
+			return err
 		},
 	})
 	if err != nil {
@@ -48,30 +49,38 @@ func (s *Service) Claim(ctx context.Context, m Message) (Claim, error) {
 	return c, nil
 }
 
-func (s *Service) claim(now time.Time, st *State, m, next Message) Claim {
+// bills are the purses of a message and of the one that may follow it.
+type bills struct{ of, next purse }
+
+func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Claim, error) {
 	stored, ok := st.Messages.Get(m.ID)
 	if !ok || stored.Owner != m.Owner {
-		return Claim{}
+		return Claim{}, nil
 	}
 	d := Dispatch{Message: stored}
 	v, ok := st.Verifications.Get(m.Verification)
 	d.Verification = v
 	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
 	if !ok || v.Status != Pending || !now.Before(v.Expires) || !led {
-		return d.drop(now, st, led)
+		b.of.settle(st, &d.Message, 0) // a try that was not made costs nothing
+		return d.drop(now, st, led), nil
 	}
 	if stored.Owner != s.o.Server {
 		stored.Owner = s.o.Server
 		if !stored.Taken() && !now.Before(stored.NextAt) {
 			stored.Copies++ // the dead server may have had it in hand
+			stored.Charges.Spent = stored.Charges.Charged
+			if err := b.of.reserve(st, &stored, &v); err != nil {
+				return Claim{}, err
+			}
 		}
 		st.Messages.Put(m.ID, stored)
 		d.Message = stored
 	}
 	if !stored.Taken() {
-		return Claim{Task: TaskSend, Dispatch: d}
+		return Claim{Task: TaskSend, Dispatch: d}, nil
 	}
-	return d.timer(now, st, next)
+	return d.timer(now, st, b, next)
 }
 
 // drop takes a message out of the outbox whose verification is over or has
@@ -96,7 +105,7 @@ func (d *Dispatch) drop(now time.Time, st *State, over bool) Claim {
 }
 
 // timer does what is due of a message that a carrier took.
-func (d *Dispatch) timer(now time.Time, st *State, next Message) Claim {
+func (d *Dispatch) timer(now time.Time, st *State, b bills, next Message) (Claim, error) {
 	m, p := &d.Message, &d.Message.Progress
 	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	var c Claim
@@ -108,19 +117,23 @@ func (d *Dispatch) timer(now time.Time, st *State, next Message) Claim {
 	}
 	switch {
 	case due(p.LegAt):
+		b.of.settle(st, m, 0)
 		st.Messages.Delete(m.ID)
-		next = d.Verification.advance(now, st, next, "server")
+		next, err := d.Verification.advance(now, st, b.next, next, "server")
 		c.Task, c.Dispatch = TaskSend, Dispatch{Message: next, Verification: d.Verification}
-		return c
+		return c, err
 	case due(p.HedgeAt):
 		p.HedgeAt, p.Hedged = time.Time{}, true
 		m.Attempt++
 		c.Task = TaskHedge
+		if err := b.of.reserve(st, m, &d.Verification); err != nil {
+			return Claim{}, err
+		}
 	default:
 		c.Task = TaskWait
 	}
 	m.wait()
 	st.Messages.Put(m.ID, *m)
 	c.Dispatch = *d
-	return c
+	return c, nil
 }

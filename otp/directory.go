@@ -30,7 +30,9 @@ type Directory struct {
 	providers   map[string]Provider
 	credentials map[credentialKey][]credentialRef
 	profiles    map[profileKey]*Profile
-	listens     bool // some tenant has a webhook
+	listens     bool            // some tenant has a webhook
+	priced      map[string]bool // tenants with a price in a route
+	anyPriced   bool
 }
 
 type credentialKey struct {
@@ -51,6 +53,7 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 	d := &Directory{
 		tenants: make(map[string]*Tenant), providers: make(map[string]Provider),
 		credentials: make(map[credentialKey][]credentialRef), profiles: make(map[profileKey]*Profile),
+		priced: make(map[string]bool),
 	}
 	var faults Mistakes
 	for i, p := range providers {
@@ -67,6 +70,8 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 		}
 		d.tenants[t.Name] = &t
 		d.listens = d.listens || len(t.Webhooks) > 0
+		d.priced[t.Name] = t.hasPrices()
+		d.anyPriced = d.anyPriced || d.priced[t.Name]
 		faults = append(faults, t.check(path)...)
 		faults = append(faults, d.index(&t, path)...)
 	}

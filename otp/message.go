@@ -92,6 +92,7 @@ type Attempt struct {
 	Detail string        // provider's message id, or error class and word; nothing secret
 	Copies int           // tries so far that may have reached a carrier
 	IDs    []string      // by which the carrier's receipts will name it; none when none will come
+	Cost   Money         // of the providers that took it or may have
 	Hedge  time.Duration // after which a second provider is asked for want of a receipt; 0 never
 }
 
@@ -110,6 +111,8 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 	for _, id := range a.IDs {
 		load.Handles = append(load.Handles, ring.carrierKey(a.Provider, id))
 	}
+	paid := s.purse(m.Tenant, m.ID)
+	load.Counters = paid.keys()
 	var next Message
 	if _, more := d.Verification.nextLeg(); more && a.Result == EventUnsent {
 		id, err := s.newID()
@@ -118,6 +121,7 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 		}
 		next = Message{ID: id, Owner: s.o.Server}
 		load.Verifications = []ID{d.Verification.ID}
+		load.Counters = append(load.Counters, s.purse(m.Tenant, id).keys()...)
 	}
 	var refusal error
 	var f Follow
@@ -132,6 +136,10 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 			return nil
 		}
 		st.Journal(d.told(now, stored.event(), a.Result, a.Provider, a.Detail))
+		if a.Result != EventRetry { // what is reserved serves the next try
+			paid.settle(st, &stored, a.Cost)
+		}
+		var err error
 		switch a.Result {
 		case EventRetry:
 			stored.Attempt++
@@ -140,11 +148,11 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 		case EventSent:
 			f = d.taken(now, st, stored, a, load.Handles)
 		case EventUnsent:
-			f = s.giveUp(now, st, stored, next)
+			f, err = s.giveUp(now, st, stored, next)
 		default:
 			st.Messages.Delete(m.ID)
 		}
-		return nil
+		return err
 	}})
 	if err != nil {
 		return Follow{}, err
@@ -189,17 +197,17 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles
 
 // giveUp drops a message that nobody will carry, and begins the next leg of its
 // plan if there is one. next is empty when there is none.
-func (s *Service) giveUp(now time.Time, st *State, m, next Message) Follow {
+func (s *Service) giveUp(now time.Time, st *State, m, next Message) (Follow, error) {
 	st.Messages.Delete(m.ID)
 	if next.ID.IsZero() {
-		return Follow{}
+		return Follow{}, nil
 	}
 	v, ok := st.Verifications.Get(m.Verification)
 	if _, more := v.nextLeg(); !ok || !more || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
-		return Follow{}
+		return Follow{}, nil
 	}
-	next = v.advance(now, st, next, "server")
-	return Follow{Next: &Dispatch{Message: next, Verification: v}}
+	next, err := v.advance(now, st, s.purse(m.Tenant, next.ID), next, "server")
+	return Follow{Next: &Dispatch{Message: next, Verification: v}}, err
 }
 
 func (r *Ring) carrierKey(provider, id string) Key { return r.lookup("carrier", provider, id) }

@@ -64,15 +64,18 @@ func (v *Verification) legAt(now time.Time) time.Time {
 
 // advance begins the next leg with a message of its own and saves both. There
 // must be one.
-func (v *Verification) advance(now time.Time, st *State, m Message, actor string) Message {
+func (v *Verification) advance(now time.Time, st *State, paid purse, m Message, actor string) (Message, error) {
 	v.Course.Leg++
 	m.Tenant, m.Verification, m.Kind, m.Channel = v.Tenant, v.ID, CodeMessage, v.channel()
 	v.Course.Message = m.ID
 	st.Journal(v.event(EventNextLeg, now, actor, string(m.Channel)))
 	m = m.born(v, now)
+	if err := paid.reserve(st, &m, v); err != nil {
+		return m, err
+	}
 	st.Messages.Put(m.ID, m)
 	st.Verifications.Put(v.ID, *v)
-	return m
+	return m, nil
 }
 
 // NextRequest asks for the next leg of a plan now.
@@ -92,7 +95,8 @@ func (s *Service) Next(ctx context.Context, req NextRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, func(a *act, now time.Time, st *State) error {
+	paid := s.purse(req.Caller.Tenant, messageID)
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, paid, func(a *act, now time.Time, st *State) error {
 		return a.next(now, st, Message{ID: messageID, Owner: s.o.Server})
 	})
 	if err != nil {
@@ -115,7 +119,10 @@ func (a *act) next(now time.Time, st *State, m Message) error {
 	a.v.Sends, a.v.LastSent = a.v.Sends+1, now
 	a.dest = a.dest.sent(now)
 	st.Destinations.Put(a.dest.Key, a.dest)
-	m = a.v.advance(now, st, m, a.caller.Identity)
+	m, err := a.v.advance(now, st, a.purse, m, a.caller.Identity)
+	if err != nil {
+		return err
+	}
 	a.message = &m
 	return nil
 }

@@ -36,12 +36,16 @@ func (s *Service) Hear(ctx context.Context, w Word) (Heard, error) {
 	case w.Fate == FateUnknown:
 		return Heard{Known: true}, nil
 	}
+	paid, err := s.payer(ctx, h)
+	if err != nil {
+		return Heard{}, unread(err)
+	}
 	var heard Heard
 	err = s.do(ctx, Step{
-		Load: Keys{Handles: []Key{key}, Messages: []ID{h.Message}, Verifications: []ID{h.Verification}},
-		Decide: func(now time.Time, st *State) error {
-			heard = s.hear(now, st, key, w)
-			return nil
+		Load: Keys{Handles: []Key{key}, Messages: []ID{h.Message}, Verifications: []ID{h.Verification}, Counters: paid.keys()},
+		Decide: func(now time.Time, st *State) (err error) {
+			heard, err = s.hear(now, st, paid, key, w)
+			return err
 		},
 	})
 	if err != nil {
@@ -50,14 +54,27 @@ func (s *Service) Hear(ctx context.Context, w Word) (Heard, error) {
 	return heard, nil
 }
 
-func (s *Service) hear(now time.Time, st *State, key Key, w Word) Heard {
+// payer returns the purse of a message that a carrier names. Whose it is stands
+// in its verification, which is read only where somebody has prices.
+func (s *Service) payer(ctx context.Context, h Handle) (purse, error) {
+	if !s.Directory().anyPriced {
+		return purse{}, nil
+	}
+	found, err := s.o.Store.Verifications(ctx, h.Verification)
+	if err != nil || len(found) == 0 {
+		return purse{}, err
+	}
+	return s.purse(found[0].Tenant, h.Message), nil
+}
+
+func (s *Service) hear(now time.Time, st *State, paid purse, key Key, w Word) (Heard, error) {
 	h, ok := st.Handles.Get(key)
 	if !ok {
-		return Heard{}
+		return Heard{}, nil
 	}
 	v, known := st.Verifications.Get(h.Verification)
 	if !known || h.Fate != FateUnknown {
-		return Heard{Known: true}
+		return Heard{Known: true}, nil
 	}
 	h.Fate = w.Fate
 	st.Handles.Put(key, h)
@@ -70,19 +87,23 @@ func (s *Service) hear(now time.Time, st *State, key Key, w Word) Heard {
 	if w.Fate == FateDelivered {
 		if m.Progress.Await--; open && m.Progress.Await > 0 && !m.Progress.Hedged {
 			st.Messages.Put(m.ID, m) // other parts are still on their way
-			return heard
+			return heard, nil
 		}
 		d.note(now, st, EventDelivered, w)
 		if open {
+			paid.settle(st, &m, 0)
 			st.Messages.Delete(m.ID)
 		}
-		return heard
+		return heard, nil
 	}
 	d.note(now, st, EventFailed, w)
 	if open {
-		heard.Again = s.rescue(now, st, &d)
+		var err error
+		if heard.Again, err = s.rescue(now, st, paid, &d); err != nil {
+			return Heard{}, err
+		}
 	}
-	return heard
+	return heard, nil
 }
 
 // note journals a carrier's word.
@@ -94,21 +115,25 @@ func (d *Dispatch) note(now time.Time, st *State, kind EventKind, w Word) {
 
 // rescue makes a message that its carrier lost this server's, to be carried
 // again. It returns nil when that makes no sense any more.
-func (s *Service) rescue(now time.Time, st *State, d *Dispatch) *Dispatch {
+func (s *Service) rescue(now time.Time, st *State, paid purse, d *Dispatch) (*Dispatch, error) {
 	m, v := d.Message, &d.Verification
 	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
 	if v.Status != Pending || !led {
+		paid.settle(st, &m, 0)
 		st.Messages.Delete(m.ID)
-		return nil
+		return nil, nil //nolint:nilnil // nothing is to be done, and nothing is wrong
 	}
 	if m.Progress.Hedged {
 		if m.Progress.Await--; m.Progress.Await > 0 { // the other copy is still on its way
 			st.Messages.Put(m.ID, m)
-			return nil
+			return nil, nil //nolint:nilnil // as above
 		}
 	}
 	m.Attempt++
 	m.Owner, m.NextAt, m.Progress = s.o.Server, now, Progress{}
+	if err := paid.reserve(st, &m, v); err != nil {
+		return nil, err
+	}
 	st.Messages.Put(m.ID, m)
-	return &Dispatch{Message: m, Verification: *v}
+	return &Dispatch{Message: m, Verification: *v}, nil
 }

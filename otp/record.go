@@ -129,6 +129,7 @@ type Message struct {
 	Copies       int       // tries that may have reached a carrier
 	FirstEvent   int       // first of the journal numbers reserved for its tries
 	Progress     Progress  // after a carrier took it; zero before
+	Charges      Charges   // zero when its tenant's routes have no prices
 }
 
 // Progress is what is known of a message that a carrier has taken.

@@ -24,15 +24,16 @@ type act struct {
 	*target
 	ring    *Ring
 	message *Message
+	purse   purse // from which message is paid
 	view    View
 }
 
 // perform carries out a change inside one step and tells the result.
-func (s *Service) perform(ctx context.Context, caller Caller, dialect string, ref Ref, repeat *Repeat,
+func (s *Service) perform(ctx context.Context, caller Caller, dialect string, ref Ref, repeat *Repeat, paid purse,
 	change func(a *act, now time.Time, st *State) error,
 ) (*act, error) {
 	ring := s.Ring()
-	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring}
+	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring, purse: paid}
 	replay := repeat.check(ring, caller.Tenant)
 	done, err := s.begin(replay)
 	if err != nil {
@@ -40,7 +41,7 @@ func (s *Service) perform(ctx context.Context, caller Caller, dialect string, re
 	}
 	defer done()
 	load := a.keys()
-	load.Replays = replay.keys()
+	load.Replays, load.Counters = replay.keys(), paid.keys()
 	var refusal error
 	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
 		a.message = nil
@@ -76,7 +77,8 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, func(a *act, now time.Time, st *State) error {
+	paid := s.purse(req.Caller.Tenant, messageID)
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, paid, func(a *act, now time.Time, st *State) error {
 		return a.resend(now, st, Message{ID: messageID, Owner: s.o.Server})
 	})
 	if err != nil {
@@ -135,6 +137,9 @@ func (a *act) resend(now time.Time, st *State, m Message) error {
 	if len(a.v.Spec.Plan) > 0 {
 		a.v.Course.Message = m.ID // the one before it no longer leads the plan on
 	}
+	if err := a.purse.reserve(st, &m, &a.v); err != nil {
+		return err
+	}
 	a.message = &m
 	st.Messages.Put(m.ID, m)
 	a.save(st, e)
@@ -152,7 +157,7 @@ type CancelRequest struct {
 // Cancel takes a pending verification back; one that has ended stays as it is.
 // Errors: NotFound, InProgress, KeyReused, Unavailable, Internal.
 func (s *Service) Cancel(ctx context.Context, req CancelRequest) (View, error) {
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, func(a *act, now time.Time, st *State) error {
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, purse{}, func(a *act, now time.Time, st *State) error {
 		if a.v.Status == Pending {
 			a.conclude(st, Canceled, EventCanceled, now, a.caller.Identity)
 		}

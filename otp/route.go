@@ -27,6 +27,7 @@ type Carrier struct {
 	Priority int    // lower is asked first; its place in the list when 0
 	Weight   int    // 1 when 0
 	Sender   string // the only one that this provider can show, or ""
+	Price    Money  // of one message; 0 when unknown
 }
 
 // carrierForm is the JSON form of a carrier that is more than a name.
@@ -35,6 +36,7 @@ type carrierForm struct {
 	Priority int    `json:"priority,omitempty"`
 	Weight   int    `json:"weight,omitempty"`
 	Sender   string `json:"sender,omitempty"`
+	Price    Money  `json:"price,omitempty"`
 }
 
 // MarshalJSON writes a carrier that is nothing but a name as that name.
@@ -175,6 +177,7 @@ func (r *Route) check(f *faultList, at string) {
 		here := fmt.Sprintf("%s.providers[%d]", at, i)
 		f.check(c.Priority >= 0 && c.Priority <= 1000, here+".priority", "must be 1 to 1000")
 		f.check(c.Weight >= 0 && c.Weight <= 1000, here+".weight", "must be 1 to 1000")
+		f.check(c.Price >= 0, here+".price", "must not be negative")
 		f.check(c.Sender == "" || r.Channel == Email || senderFault(c.Sender) == "", here+".sender", "%s", senderFault(c.Sender))
 		twice := slices.ContainsFunc(r.Providers[:i], func(o Carrier) bool { return o.Provider == c.Provider })
 		f.check(!twice, here, "names a provider that the route has already")

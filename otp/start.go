@@ -103,6 +103,7 @@ type draft struct {
 	key     Key
 	record  Verification
 	message Message
+	purse   purse
 	handle  Key
 	replay  *replayCheck
 }
@@ -125,7 +126,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	}
 	defer done()
 	var refusal error
-	load := Keys{Destinations: []Key{d.key}, Replays: d.replay.keys()}
+	load := Keys{Destinations: []Key{d.key}, Replays: d.replay.keys(), Counters: d.purse.keys()}
 	if d.handle != (Key{}) {
 		load.Handles = []Key{d.handle}
 	}
@@ -397,6 +398,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		spec.Handle = d.handle
 	}
 	d.message = Message{ID: messageID, Tenant: tenant, Verification: id, Kind: CodeMessage, Channel: d.req.Channel, Owner: s.o.Server}
+	d.purse = s.purse(tenant, messageID)
 	if len(spec.Plan) > 0 {
 		d.record.Course = Course{Message: messageID}
 	}

@@ -30,6 +30,10 @@ func (d *draft) decide(now time.Time, st *State) error {
 	}
 	st.Journal(v.event(EventStarted, now, d.req.Caller.Identity, d.weakDetail()))
 	d.message = d.message.born(&v, now)
+	d.message.Charges = Charges{}
+	if err := d.purse.reserve(st, &d.message, &v); err != nil {
+		return err
+	}
 	st.Messages.Put(d.message.ID, d.message)
 	st.Verifications.Put(v.ID, v)
 	st.Destinations.Put(d.key, dest)

@@ -117,10 +117,11 @@ func UnpackCourse(b []byte) (c otp.Course, err error) {
 	return c, u.err
 }
 
-// PackProgress packs what is known of a message that a carrier has taken; the
-// zero Progress is empty.
-func PackProgress(x *otp.Progress) []byte {
-	if *x == (otp.Progress{}) {
+// PackProgress packs what is known of a message that a carrier has taken and
+// what it costs; for most messages that is nothing, and the result empty.
+func PackProgress(m *otp.Message) []byte {
+	x := &m.Progress
+	if *x == (otp.Progress{}) && m.Charges == (otp.Charges{}) {
 		return nil
 	}
 	p := make(packer, 0, 48+len(x.Provider))
@@ -131,20 +132,27 @@ func PackProgress(x *otp.Progress) []byte {
 	p.time(x.HedgeAt)
 	p.time(x.LookAt)
 	p.time(x.LegAt)
+	if m.Charges != (otp.Charges{}) {
+		p.number(int64(m.Charges.Charged))
+		p.number(int64(m.Charges.Spent))
+	}
 	return p
 }
 
 // UnpackProgress is the inverse of [PackProgress].
-func UnpackProgress(b []byte) (x otp.Progress, err error) {
+func UnpackProgress(b []byte, m *otp.Message) error {
 	if len(b) == 0 {
-		return x, nil
+		return nil
 	}
 	u := unpacker{rest: b}
 	u.version()
-	x = otp.Progress{
+	m.Progress = otp.Progress{
 		Provider: u.text(), Await: int(u.number()), Hedged: u.truth(), HedgeAt: u.time(), LookAt: u.time(), LegAt: u.time(),
 	}
-	return x, u.err
+	if len(u.rest) > 0 {
+		m.Charges = otp.Charges{Charged: otp.Money(u.number()), Spent: otp.Money(u.number())}
+	}
+	return u.err
 }
 
 // PackCarried packs the message that a handle names and its fate; a handle of

@@ -127,10 +127,16 @@ func TestWhatMostRowsLackIsEmptyAndElseKept(t *testing.T) {
 			t.Errorf("got %+v, want %+v, error %v", got, want, err)
 		}
 	})
-	each(t, fullProgress(), func(want otp.Progress) {
-		if got, err := store.UnpackProgress(store.PackProgress(&want)); err != nil || got != want {
+	kept := func(p otp.Progress, c otp.Charges) {
+		want := otp.Message{Progress: p, Charges: c}
+		if got, err := unpackProgress(store.PackProgress(&want)); err != nil || got != want {
 			t.Errorf("got %+v, want %+v, error %v", got, want, err)
 		}
+	}
+	each(t, fullProgress(), func(p otp.Progress) { kept(p, otp.Charges{}) })
+	each(t, otp.Charges{Charged: math.MinInt64, Spent: 7}, func(c otp.Charges) {
+		kept(otp.Progress{}, c)
+		kept(fullProgress(), c)
 	})
 	each(t, otp.Handle{Key: otp.Key{1}, Verification: otp.ID{2}, Message: otp.ID{3}, Fate: math.MaxUint8}, func(want otp.Handle) {
 		got := otp.Handle{Key: want.Key, Verification: want.Verification}
@@ -140,7 +146,7 @@ func TestWhatMostRowsLackIsEmptyAndElseKept(t *testing.T) {
 	})
 	for name, packed := range map[string][]byte{
 		"course":   store.PackCourse(&otp.Course{}),
-		"progress": store.PackProgress(&otp.Progress{}),
+		"progress": store.PackProgress(&otp.Message{ID: otp.ID{1}}),
 		"carried":  store.PackCarried(&otp.Handle{Key: otp.Key{1}, Verification: otp.ID{2}}),
 	} {
 		if len(packed) != 0 {
@@ -151,13 +157,12 @@ func TestWhatMostRowsLackIsEmptyAndElseKept(t *testing.T) {
 
 func TestCutValuesOfWhatMostRowsLackAreCorrupt(t *testing.T) {
 	t.Parallel()
-	progress := fullProgress()
 	for name, c := range map[string]struct {
 		packed []byte
 		unpack func([]byte) error
 	}{
 		"course":   {store.PackCourse(&otp.Course{Message: otp.ID{1}, Leg: 1}), func(b []byte) error { _, err := store.UnpackCourse(b); return err }},
-		"progress": {store.PackProgress(&progress), func(b []byte) error { _, err := store.UnpackProgress(b); return err }},
+		"progress": {store.PackProgress(&otp.Message{Progress: fullProgress()}), func(b []byte) error { return store.UnpackProgress(b, new(otp.Message)) }},
 		"carried":  {store.PackCarried(&otp.Handle{Fate: otp.FateFailed}), func(b []byte) error { return store.UnpackCarried(b, new(otp.Handle)) }},
 	} {
 		for n := 1; n < len(c.packed); n++ { // an empty one is whole
@@ -242,12 +247,17 @@ func FuzzCourse(f *testing.F) {
 
 // FuzzProgress is FuzzSpec for what is known of a message.
 func FuzzProgress(f *testing.F) {
-	progress := fullProgress()
-	f.Add(store.PackProgress(&progress))
+	f.Add(store.PackProgress(&otp.Message{Progress: fullProgress()}))
+	f.Add(store.PackProgress(&otp.Message{Progress: fullProgress(), Charges: otp.Charges{Charged: 1, Spent: 2}}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		readsAgain(t, b, store.UnpackProgress, store.PackProgress)
+		readsAgain(t, b, unpackProgress, store.PackProgress)
 	})
+}
+
+func unpackProgress(b []byte) (m otp.Message, err error) {
+	err = store.UnpackProgress(b, &m)
+	return m, err
 }
 
 // FuzzCarried is FuzzSpec for the message of a handle.

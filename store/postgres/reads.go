@@ -191,8 +191,7 @@ func readMessage(r *row) (otp.Message, error) {
 		Attempt: int(r.number()), Copies: int(r.number()), FirstEvent: int(r.number()),
 		Kind: otp.MessageKind(r.number()), Tenant: r.text(), Channel: otp.Channel(r.text()),
 	}
-	var err error
-	m.Progress, err = store.UnpackProgress(r.raw())
+	err := store.UnpackProgress(r.raw(), &m)
 	return m, err
 }
 

@@ -261,7 +261,7 @@ func (b *batch) saveMessages(p *pipeline) {
 		cols[9].number(int64(m.Kind))
 		cols[10].text(m.Tenant)
 		cols[11].text(string(m.Channel))
-		cols[12].blob(store.PackProgress(&m.Progress))
+		cols[12].blob(store.PackProgress(m))
 	})
 	queue(p, sqlSaveMessages, changed, sqlDropMessages, gone)
 	queue[otp.ID](p, sqlAddMessages, added, "", nil)

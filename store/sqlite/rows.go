@@ -102,7 +102,7 @@ func (c *conn) message(s *sqlite.Stmt) (m otp.Message, err error) {
 	m.Created, m.Expires, m.NextAt = when(s, 5), when(s, 6), when(s, 7)
 	m.Attempt, m.Copies, m.FirstEvent = s.ColumnInt(9), s.ColumnInt(10), s.ColumnInt(11)
 	if err == nil {
-		m.Progress, err = store.UnpackProgress(c.blob(s, 12))
+		err = store.UnpackProgress(c.blob(s, 12), &m)
 	}
 	return m, err
 }

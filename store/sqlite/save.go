@@ -200,7 +200,7 @@ func bindMessage(s *sqlite.Stmt, m *otp.Message) {
 	s.BindInt64(10, int64(m.Attempt))
 	s.BindInt64(11, int64(m.Copies))
 	s.BindInt64(12, int64(m.FirstEvent))
-	s.BindBytes(13, store.PackProgress(&m.Progress))
+	s.BindBytes(13, store.PackProgress(m))
 }
 
 func bindDestination(s *sqlite.Stmt, d *otp.Destination) {

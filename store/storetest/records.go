@@ -55,6 +55,7 @@ func fullMessage() otp.Message {
 		Progress: otp.Progress{
 			Provider: odd, Await: 3, Hedged: true, HedgeAt: kept(moment(4)), LookAt: kept(moment(5)), LegAt: kept(moment(6)),
 		},
+		Charges: otp.Charges{Charged: 1 << 40, Spent: 1},
 	}
 }
 
@@ -238,7 +239,8 @@ func (s *suite) overwrite(t *testing.T) {
 // life. The fields change one at a time, so that none can hide another's place.
 func (s *suite) rare(t *testing.T) {
 	w, x := s.writer(t), fullSet()
-	x.Verification.Course, x.Message.Progress, x.Handle.Message, x.Handle.Fate = otp.Course{}, otp.Progress{}, otp.ID{}, otp.FateUnknown
+	x.Verification.Course, x.Message.Progress, x.Message.Charges = otp.Course{}, otp.Progress{}, otp.Charges{}
+	x.Handle.Message, x.Handle.Fate = otp.ID{}, otp.FateUnknown
 	do(t, w, otp.Keys{}, x.put)
 	same(t, x.fetch(t, w), x)
 	for _, change := range []func(){
@@ -251,6 +253,9 @@ func (s *suite) rare(t *testing.T) {
 		func() { x.Message.Progress.LegAt = kept(moment(8)) },
 		func() { x.Message.Progress = otp.Progress{LookAt: kept(moment(9))} },
 		func() { x.Message.Progress = otp.Progress{} },
+		func() { x.Message.Charges.Charged = 45_000 },
+		func() { x.Message.Charges.Spent = 31_000 },
+		func() { x.Message.Charges = otp.Charges{} },
 		func() { x.Handle.Message = newID() },
 		func() { x.Handle.Fate = otp.FateDelivered },
 		func() { x.Handle.Message, x.Handle.Fate = otp.ID{}, otp.FateUnknown },

@@ -1,0 +1,151 @@
+package otp_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
+)
+
+// priced is a tenant whose two providers cost 30 and 50.
+func priced(t *testing.T) *world.World {
+	t.Helper()
+	w := world.New(t, world.Options{Tenants: []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Home: "VE"}}})
+	d, err := otp.NewDirectory([]otp.Tenant{{
+		Name: "acme", Countries: []string{"*"}, Home: "VE",
+		Routes: []otp.Route{
+			{Channel: otp.SMS, Hedge: 20 * time.Second, Providers: []otp.Carrier{{Provider: "p", Price: 30}, {Provider: "q", Price: 50}}},
+			{Channel: otp.Voice, Providers: []otp.Carrier{{Provider: "q", Price: 200}}},
+		},
+		Profiles: []otp.Profile{{Name: "default"}, {Name: "planned", Plan: []otp.Leg{{Channel: otp.SMS, Wait: 10 * time.Second}, {Channel: otp.Voice}}}},
+	}}, []otp.Provider{{Name: "p"}, {Name: "q"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.SetDirectory(d)
+	return w
+}
+
+func spent(t *testing.T, w *world.World, want otp.Money) {
+	t.Helper()
+	if got, err := w.Spend(t.Context(), "acme", w.Clock.Now()); err != nil || got != want {
+		t.Errorf("the day costs %d, want %d (%v)", got, want, err)
+	}
+}
+
+func TestATryIsPaidBeforehandAndRefundedOnlyWhenNothingWasSent(t *testing.T) {
+	t.Parallel()
+	sent := func(cost otp.Money, ids ...string) otp.Attempt {
+		return otp.Attempt{Provider: "p", Result: otp.EventSent, Copies: 1, Cost: cost, IDs: ids, Hedge: 20 * time.Second}
+	}
+	for _, c := range []struct {
+		name string
+		act  func(t *testing.T, w *world.World, d otp.Dispatch, v otp.View)
+		want otp.Money
+	}{
+		{"reserved at the dearest", func(*testing.T, *world.World, otp.Dispatch, otp.View) {}, 50},
+		{"taken by the cheaper", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) { tell(t, w, d, sent(30)) }, 30},
+		{"maybe taken by both", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) { tell(t, w, d, sent(80)) }, 80},
+		{"refused by all", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			tell(t, w, d, otp.Attempt{Provider: "q", Result: otp.EventUnsent})
+		}, 0},
+		{"waits for another try", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			tell(t, w, d, otp.Attempt{Provider: "q", Result: otp.EventRetry, NextAt: w.Clock.Now()})
+		}, 50},
+		{"was never tried and is over", func(t *testing.T, w *world.World, d otp.Dispatch, v otp.View) {
+			if _, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}); err != nil {
+				t.Fatal(err)
+			}
+			task(t, w, d.Message, otp.TaskNothing)
+		}, 0},
+		{"delivered", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			tell(t, w, d, sent(30, "one"))
+			hear(t, w, "p", "one", otp.FateDelivered)
+		}, 30},
+		{"failed after it was taken, and is tried again", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			tell(t, w, d, sent(30, "one"))
+			again := hear(t, w, "p", "one", otp.FateFailed).Again
+			spent(t, w, 80)
+			tell(t, w, *again, otp.Attempt{Provider: "q", Result: otp.EventUnsent})
+		}, 30},
+		{"hedged, and nobody took the second", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			waiting := tell(t, w, d, sent(30, "one")).Waiting
+			w.Clock.Advance(20 * time.Second)
+			task(t, w, *waiting, otp.TaskHedge)
+			spent(t, w, 80)
+			hear(t, w, "p", "one", otp.FateDelivered)
+		}, 30},
+		{"hedged, and taken twice", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			waiting := tell(t, w, d, sent(30, "one")).Waiting
+			w.Clock.Advance(20 * time.Second)
+			second := task(t, w, *waiting, otp.TaskHedge)
+			tell(t, w, second, otp.Attempt{Provider: "q", Result: otp.EventSent, Copies: 2, Cost: 50, IDs: []string{"two"}})
+			hear(t, w, "q", "two", otp.FateDelivered)
+		}, 80},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := priced(t)
+			v, err := w.Start(t.Context(), native(phone))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.act(t, w, w.Courier.Dispatches()[0], v)
+			spent(t, w, c.want)
+		})
+	}
+}
+
+func TestEachLegOfAPlanIsPaid(t *testing.T) {
+	t.Parallel()
+	w := priced(t)
+	req := native(phone)
+	req.Profile = "planned"
+	v, err := w.Start(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := w.Courier.Dispatches()[0]
+	f := tell(t, w, d, otp.Attempt{Provider: "q", Result: otp.EventUnsent})
+	spent(t, w, 200)
+	tell(t, w, *f.Next, otp.Attempt{Provider: "q", Result: otp.EventSent, Copies: 1, Cost: 200})
+	spent(t, w, 200)
+	w.Clock.Advance(time.Minute)
+	if _, err := w.Resend(t.Context(), otp.ResendRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	spent(t, w, 400)
+}
+
+func TestAMessageIsPaidOnTheDayOfItsBirth(t *testing.T) {
+	t.Parallel()
+	w := priced(t)
+	if _, err := w.Start(t.Context(), native(phone)); err != nil {
+		t.Fatal(err)
+	}
+	w.Clock.Advance(24 * time.Hour)
+	d := w.Courier.Dispatches()[0]
+	task(t, w, d.Message, otp.TaskNothing) // its code has expired
+	spent(t, w, 0)
+	w.Clock.Advance(-24 * time.Hour)
+	spent(t, w, 0)
+}
+
+func tell(t *testing.T, w *world.World, d otp.Dispatch, a otp.Attempt) otp.Follow {
+	t.Helper()
+	f, err := w.Report(t.Context(), d, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func task(t *testing.T, w *world.World, m otp.Message, want otp.Task) otp.Dispatch {
+	t.Helper()
+	c, err := w.Claim(t.Context(), m)
+	if err != nil || c.Task != want {
+		t.Fatalf("task %d, %v", c.Task, err)
+	}
+	return c.Dispatch
+}
