@@ -37,6 +37,7 @@ func (a *App) startAdmin() error {
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/webhooks/enable", Handler: a.guarded(a.adminEnableWebhook)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/spend", Handler: a.guarded(a.adminSpend)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
 		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
 		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},

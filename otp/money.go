@@ -31,7 +31,7 @@ func (m Money) String() string {
 // ParseMoney reads a decimal with at most six places.
 func ParseMoney(text string) (Money, error) {
 	whole, fraction, _ := strings.Cut(text, ".")
-	n, err := strconv.ParseInt(whole+(fraction+"000000")[:6], 10, 64)
+	n, err := strconv.ParseInt(whole+(fraction + "000000")[:6], 10, 64)
 	digits := strings.Trim(whole+fraction, "0123456789") == "" && whole != ""
 	if err != nil || !digits || len(fraction) > 6 || strings.HasSuffix(text, ".") || n > maxPrice {
 		return 0, errors.New("must be an amount such as 0.045, with at most six places")
