@@ -21,6 +21,7 @@ import (
 type center struct {
 	mu      sync.Mutex
 	refuse  uint32                        // status of binds
+	greet   func(c *peer, q pdu) bool     // before a bind's answer; false leaves that out
 	submit  func(c *peer, q pdu, m short) // instead of the usual answer
 	silent  bool                          // leaves enquire_link without an answer
 	submits []short
@@ -78,13 +79,16 @@ func (c *peer) serve() {
 
 func (c *peer) answer(q pdu) {
 	c.mu.Lock()
-	refuse, silent := c.refuse, c.silent
+	refuse, silent, greet := c.refuse, c.silent, c.greet
 	c.mu.Unlock()
 	switch q.command {
 	case bindTransceiver, bindTransmitter, bindReceiver:
 		b, _ := decodeBind(q.body)
 		c.tell(func(x *center) { x.binds = append(x.binds, b) })
 		c.command = q.command
+		if greet != nil && !greet(c, q) {
+			return
+		}
 		c.send(pdu{command: q.command | answerBit, status: refuse, sequence: q.sequence, body: []byte("center\x00")})
 		if refuse == statusOK {
 			c.peers <- c
