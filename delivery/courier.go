@@ -150,6 +150,7 @@ func (c *Courier) Stop(ctx context.Context) {
 		defer cancel()
 	}
 	c.wait(ctx, func() bool { return c.busy == 0 })
+	c.leave(ctx)
 	c.cancel()
 	ended := make(chan struct{})
 	go func() {

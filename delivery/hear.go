@@ -127,6 +127,7 @@ type runners map[string]runner
 type runner struct {
 	provider Provider
 	end      context.CancelFunc
+	ended    chan struct{}
 }
 
 // run starts the providers that keep connections and ends those that are gone.
@@ -135,9 +136,11 @@ func (c *Courier) run(providers map[string]Provider) {
 	if c.runners == nil {
 		c.runners = make(runners)
 	}
+	before := map[string]runner{}
 	for name, r := range c.runners {
 		if providers[name] != r.provider {
 			r.end()
+			before[name] = r
 			delete(c.runners, name)
 		}
 	}
@@ -147,15 +150,49 @@ func (c *Courier) run(providers map[string]Provider) {
 			continue
 		}
 		ctx, end := context.WithCancel(c.ctx)
-		c.runners[name] = runner{p, end}
+		r := runner{p, end, make(chan struct{})}
+		c.runners[name] = r
 		c.done.Go(func() {
+			defer close(r.ended)
 			defer func() {
 				if r := recover(); r != nil {
 					c.o.Log.Error("a provider panicked", "provider", name, "panic", r)
 				}
 			}()
+			if old, ok := before[name]; ok { // a carrier may allow one login at a time
+				old.wait(ctx, runnerGrace)
+			}
 			keeps.Run(ctx, func(ctx context.Context, r Report) error { return c.Hear(ctx, name, r) })
 		})
+	}
+}
+
+// runnerGrace is what a provider gets to leave its carrier in good order.
+const runnerGrace = 5 * time.Second
+
+// wait returns when the provider has ended, or after a while, or with ctx.
+func (r runner) wait(ctx context.Context, within time.Duration) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-r.ended:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// leave ends the providers that keep connections, and waits for them until ctx
+// ends: they say goodbye to their carriers.
+func (c *Courier) leave(ctx context.Context) {
+	c.mu.Lock()
+	all := c.runners
+	c.runners = nil
+	c.mu.Unlock()
+	for _, r := range all {
+		r.end()
+	}
+	for _, r := range all {
+		r.wait(ctx, runnerGrace)
 	}
 }
 
