@@ -114,7 +114,7 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 	paid := s.purse(m.Tenant, m.ID)
 	load.Counters = paid.keys()
 	var next Message
-	if _, more := d.Verification.nextLeg(); more && a.Result == EventUnsent {
+	if d.Verification.goesOn() && a.Result == EventUnsent {
 		id, err := s.newID()
 		if err != nil {
 			return Follow{}, err
@@ -203,7 +203,7 @@ func (s *Service) giveUp(now time.Time, st *State, m, next Message) (Follow, err
 		return Follow{}, nil
 	}
 	v, ok := st.Verifications.Get(m.Verification)
-	if _, more := v.nextLeg(); !ok || !more || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
+	if !ok || !v.goesOn() || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
 		return Follow{}, nil
 	}
 	next, err := v.advance(now, st, s.purse(m.Tenant, next.ID), next, "server")
