@@ -162,7 +162,7 @@ func TestTheGuideIsWholeInSpanish(t *testing.T) {
 	t.Parallel()
 	spanish := map[string]string{
 		"getting-started.md": "primeros-pasos.md", "configuration.md": "configuracion.md", "upgrade-backup.md": "actualizacion-respaldo.md",
-		"postgres.md": "postgres.md", "logging-health.md": "registro-salud.md", "security.md": "seguridad.md",
+		"postgres.md": "postgres.md", "logging-health.md": "registro-salud.md", "monitoring.md": "supervision.md", "security.md": "seguridad.md",
 	}
 	pages, err := filepath.Glob("docs/operations/*.md")
 	if err != nil || len(pages) == 0 {

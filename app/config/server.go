@@ -17,6 +17,7 @@ type Server struct {
 	TLS      TLS
 	Log      Log
 	Drain    Drain
+	Traces   Traces
 	Writers  int // on the database at once; 0 lets the engine decide
 	// MaxBatch is how many requests share a transaction at most; 0 lets the
 	// writer decide, 1 shows what sharing gains.
@@ -60,7 +61,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "writers", "max_batch"}, secretKeys("database", false)...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "writers", "max_batch"}, secretKeys("database", false)...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -72,6 +73,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	s.Writers = o.whole("writers")
 	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)
+	s.Traces = o.traces(env)
 	s.sections(o, file)
 	if err := r.mistakes.err(); err != nil {
 		return Server{}, err

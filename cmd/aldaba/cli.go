@@ -23,6 +23,7 @@ type cli struct {
 	CheckConfig checkConfigCmd `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
 	Key         keyCmd         `cmd:"" help:"Make and rotate the key ring."`
 	Credential  credentialCmd  `cmd:"" help:"Make credentials for applications."`
+	Trace       traceCmd       `cmd:"" help:"Tell why somebody got no code."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
