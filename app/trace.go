@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -270,7 +271,12 @@ func (a *App) adminTraceAddress(w http.ResponseWriter, r *http.Request) {
 		To     string `json:"to"`
 	}
 	body, err := httpx.ReadBody(w, r, 1<<10)
-	if err != nil || json.Unmarshal(body, &asked) != nil || asked.Tenant == "" || asked.To == "" {
+	if err == nil {
+		strict := json.NewDecoder(bytes.NewReader(body))
+		strict.DisallowUnknownFields()
+		err = strict.Decode(&asked)
+	}
+	if err != nil || asked.Tenant == "" || asked.To == "" {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","to":"ADDRESS"}`})
 		return
 	}
