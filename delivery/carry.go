@@ -305,6 +305,11 @@ func (c *Courier) offer(carrier otp.Carrier, d otp.Dispatch, text otp.Text) (rec
 	if d.Origin != nil {
 		ctx = origin{c.ctx, d.Origin}
 	}
+	if c.o.Around != nil {
+		var done func(error)
+		ctx, done = c.around(ctx, carrier.Provider, &d)
+		defer func() { done(err) }()
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	defer func() {

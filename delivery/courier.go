@@ -34,6 +34,10 @@ type Options struct {
 	Tell func(context.Context, otp.Notice) Told
 	// Observe, if not nil, is told of each try. It must not block.
 	Observe func(Try)
+	// Around, if not nil, is called before each try, with what a provider is
+	// about to be asked. It may put values into the context; what it returns is
+	// called with the answer. It must not block.
+	Around func(ctx context.Context, t Try, m *otp.Message) (context.Context, func(error))
 }
 
 // Try is what happened when a provider was asked to carry a message.

@@ -201,11 +201,8 @@ func (c *Courier) watch(j *job, provider string, began time.Time, err error) {
 	if c.o.Observe == nil {
 		return
 	}
-	m, now := &j.dispatch.Message, c.o.Clock.Now()
-	t := Try{
-		Provider: provider, Tenant: m.Tenant, Channel: string(m.Channel), Country: j.dispatch.Verification.Spec.Country,
-		Result: "taken", Took: now.Sub(began), Waited: now.Sub(m.Created),
-	}
+	t := c.try(provider, &j.dispatch)
+	t.Result, t.Took = "taken", c.o.Clock.Now().Sub(began)
 	if err != nil {
 		t.Result = ClassOf(err).String()
 	}

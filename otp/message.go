@@ -85,8 +85,8 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 // Attempt is what became of one try of a message.
 type Attempt struct {
 	Provider string
-	// Result is EventSent, EventDelivered, EventRetry (NextAt tells when) or
-	// EventUnsent.
+	// Result is EventSent, EventDelivered (both in one), EventRetry (NextAt
+	// tells when) or EventUnsent.
 	Result EventKind
 	NextAt time.Time
 	Detail string        // provider's message id, or error class and word; nothing secret
@@ -135,7 +135,7 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 		if stored.Attempt > m.Attempt { // told already; the answer was lost
 			return nil
 		}
-		st.Journal(d.told(now, stored.event(), a.Result, a.Provider, a.Detail))
+		d.tell(now, st, &stored, &a)
 		if a.Result != EventRetry { // what is reserved serves the next try
 			paid.settle(st, &stored, a.Cost)
 		}
@@ -158,6 +158,19 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 		return Follow{}, err
 	}
 	return f, refusal
+}
+
+// tell journals a try. What a carrier took and delivered in one breath was sent
+// too; the number after that of the try is reserved and free.
+func (d *Dispatch) tell(now time.Time, st *State, m *Message, a *Attempt) {
+	if a.Result != EventDelivered {
+		st.Journal(d.told(now, m.event(), a.Result, a.Provider, a.Detail))
+		return
+	}
+	st.Journal(d.told(now, m.event(), EventSent, a.Provider, a.Detail))
+	then := *m
+	then.Attempt++
+	st.Journal(d.told(now, then.event(), EventDelivered, a.Provider, ""))
 }
 
 // told is the journal line about a message: channel, provider, and what the
