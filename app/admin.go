@@ -37,7 +37,11 @@ func (a *App) startAdmin() error {
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/webhooks/enable", Handler: a.guarded(a.adminEnableWebhook)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/spend", Handler: a.guarded(a.adminSpend)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/trace/{id}", Handler: a.guarded(a.adminTrace)},
+		{Methods: []string{http.MethodPost}, Pattern: "/admin/trace", Handler: a.guarded(a.adminTraceAddress)},
+		{Methods: []string{http.MethodGet}, Pattern: "/metrics", Handler: a.guarded(a.metrics.Handler().ServeHTTP)},
 		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
 		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},
 	}, httpx.NotFound)

@@ -16,10 +16,13 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/api"
+	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
+	"github.com/aldaba-otp/aldaba/internal/metrics"
+	"github.com/aldaba-otp/aldaba/internal/tracing"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
 )
@@ -49,6 +52,8 @@ type Options struct {
 	// Dev opens /dev/, gives tenants without routes the inbox and admits short
 	// API keys.
 	Dev bool
+	// Traces tells where spans go; none are made unless its Sample is set.
+	Traces config.Traces
 	// Clock is the server's; a new one when nil.
 	Clock *clock.Clock
 	Log   *slog.Logger
@@ -68,6 +73,9 @@ type App struct {
 	log      *slog.Logger
 	keys     *ringFile
 	dialects []api.Dialect
+	metrics  *metrics.Set
+	tracer   *tracing.Tracer   // nil without traces
+	tongues  map[string]string // dialects by the patterns of their routes
 
 	listener net.Listener
 	public   *http.Server
@@ -109,9 +117,12 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	opts := db.options
+	a.metrics = metrics.New(metrics.Options{Version: Version(), State: a.state})
 	opts.MaxBatch, opts.Now, opts.Offset, opts.Log = o.MaxBatch, time.Now, a.Clock.Offset, a.log
+	opts.Observe = func(c store.Committed) { a.metrics.Batch(c.Steps, c.Took.Seconds()) }
 	a.Store = store.NewWriter(db.engine, opts)
 	if err := a.assemble(ctx); err != nil {
+		a.stopTraces(ctx)
 		return nil, errors.Join(err, a.Store.Close())
 	}
 	return a, nil
@@ -128,17 +139,23 @@ func (a *App) assemble(ctx context.Context) error {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.Inbox = inbox.New(a.Clock)
 	a.devPort = a.Inbox.Port()
-	a.Courier = delivery.New(delivery.Options{Clock: a.Clock, Log: a.log, Tell: a.newTeller()})
+	if err := a.startTraces(ctx); err != nil {
+		return err
+	}
+	a.Courier = delivery.New(delivery.Options{
+		Clock: a.Clock, Log: a.log, Tell: a.newTeller(), Observe: a.observeTry, Around: a.traceTry(),
+	})
 	name := ""
 	if a.o.Dev {
 		name = devInbox
 	}
 	a.Service = otp.New(otp.Options{
-		Store: a.Store, Ring: a.keys.ring, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
+		Store: a.tracedStore(), Ring: a.keys.ring, Observe: a.observe, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
 		Now: a.Clock.Now, Server: a.self, Inbox: name,
 	})
 	a.sweeper = a.Service.NewSweeper()
 	a.dialects = dialects(api.NewHost(a.Service))
+	a.tongues = tongues(a.dialects)
 	return a.reload(ctx)
 }
 
@@ -176,7 +193,7 @@ func (a *App) Start(ctx context.Context) error {
 
 // around puts the standard middlewares around a mux.
 func (a *App) around(mux *httpx.Mux) http.Handler {
-	return httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse})(mux)
+	return httpx.Chain(mux, httpx.WithWatch(a.watch), httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse}))
 }
 
 // serve runs one listener and reports when it fails.
@@ -249,6 +266,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.cancel()
 	a.loops.Wait()
 	errs = append(errs, a.Store.Leave(context.WithoutCancel(ctx), a.self), a.Store.Close())
+	a.stopTraces(ctx)
 	return errors.Join(errs...)
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/rand"
 	"net/netip"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/internal/hook"
 	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
 )
 
 const (
@@ -182,4 +184,45 @@ func TestSecretsOfTypesAreKnownToTheCommandLine(t *testing.T) {
 	if got := append(ProviderSecrets("inbox"), ProviderSecrets("pigeon")...); len(got) != 0 {
 		t.Errorf("secrets %v", got)
 	}
+}
+
+func TestASecretSealedUnderALaterKeyOpensWithIt(t *testing.T) {
+	t.Parallel()
+	a := open(t, Options{})
+	ring, err := a.Service.Ring().Rotate(a.Clock.Now(), rand.Reader, true, otp.UseSeal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := ring.SealText(a.Clock.Now(), rand.Reader, "provider own secret", hookKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, version, err := a.Store.ReadDocuments(t.Context())
+	if err == nil { // as another server does it that has the ring already
+		body := []byte(`{"name":"own","type":"webhook","settings":{"url":"https://app.example/","secret_sealed":"` + sealed + `"}}`)
+		_, err = a.Store.WriteDocuments(t.Context(), version, []store.Document{{Kind: kindProvider, Name: "own", Body: body}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "provider own: the sealed setting secret cannot be opened with this key ring") {
+		t.Errorf("without the key: %v", err)
+	}
+	data, err := ring.MarshalJSON()
+	if err == nil {
+		err = replaceFile(a.o.KeysFile, data)
+	}
+	if err == nil {
+		err = a.rereadRing(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := a.Store.DocumentsVersion(t.Context()); err != nil || v == a.configured.Load() {
+		t.Errorf("the configuration is not to be read again: version %d, %v", v, err)
+	}
+	if err := a.reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	provider(t, a, "own")
 }

@@ -17,7 +17,7 @@ import (
 const token = "an-admin-token-of-many-characters"
 
 // ringIn writes the tests' ring into a folder; drawing one takes its time.
-func ringIn(t *testing.T, dir string) string {
+func ringIn(t testing.TB, dir string) string {
 	t.Helper()
 	data, err := otptest.Ring(t).MarshalJSON()
 	path := filepath.Join(dir, "keys.json")

@@ -41,7 +41,7 @@ func (c *Courier) Hear(ctx context.Context, provider string, r Report) error {
 			"verification_id", heard.Again.Verification.ID.String())
 		c.mu.Lock()
 		if !c.closed {
-			c.push(job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true})
+			c.push(&job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true, lost: true})
 		}
 		c.mu.Unlock()
 	}
@@ -54,15 +54,18 @@ func (c *Courier) hearEarly(ctx context.Context, w otp.Word) (otp.Heard, error) 
 	if c.service == nil {
 		return otp.Heard{}, errBusy
 	}
+	held := c.noted.hold() // before the first look, so that nothing is missed after it
+	if held {
+		defer c.noted.release()
+	}
 	noted := c.noted.wait()
 	heard, err := c.service.Hear(ctx, w)
-	if err != nil || heard.Known {
+	switch {
+	case err != nil || heard.Known:
 		return heard, err
-	}
-	if !c.noted.hold() {
+	case !held:
 		return heard, errBusy
 	}
-	defer c.noted.release()
 	timer := time.NewTimer(earlyFor)
 	defer timer.Stop()
 	for !heard.Known && err == nil {
@@ -127,6 +130,7 @@ type runners map[string]runner
 type runner struct {
 	provider Provider
 	end      context.CancelFunc
+	ended    chan struct{}
 }
 
 // run starts the providers that keep connections and ends those that are gone.
@@ -135,9 +139,11 @@ func (c *Courier) run(providers map[string]Provider) {
 	if c.runners == nil {
 		c.runners = make(runners)
 	}
+	before := map[string]runner{}
 	for name, r := range c.runners {
 		if providers[name] != r.provider {
 			r.end()
+			before[name] = r
 			delete(c.runners, name)
 		}
 	}
@@ -147,15 +153,49 @@ func (c *Courier) run(providers map[string]Provider) {
 			continue
 		}
 		ctx, end := context.WithCancel(c.ctx)
-		c.runners[name] = runner{p, end}
+		r := runner{p, end, make(chan struct{})}
+		c.runners[name] = r
 		c.done.Go(func() {
+			defer close(r.ended)
 			defer func() {
 				if r := recover(); r != nil {
 					c.o.Log.Error("a provider panicked", "provider", name, "panic", r)
 				}
 			}()
+			if old, ok := before[name]; ok { // a carrier may allow one login at a time
+				old.wait(ctx, runnerGrace)
+			}
 			keeps.Run(ctx, func(ctx context.Context, r Report) error { return c.Hear(ctx, name, r) })
 		})
+	}
+}
+
+// runnerGrace is what a provider gets to leave its carrier in good order.
+const runnerGrace = 5 * time.Second
+
+// wait returns when the provider has ended, or after a while, or with ctx.
+func (r runner) wait(ctx context.Context, within time.Duration) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-r.ended:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// leave ends the providers that keep connections, and waits for them until ctx
+// ends: they say goodbye to their carriers.
+func (c *Courier) leave(ctx context.Context) {
+	c.mu.Lock()
+	all := c.runners
+	c.runners = nil
+	c.mu.Unlock()
+	for _, r := range all {
+		r.end()
+	}
+	for _, r := range all {
+		r.wait(ctx, runnerGrace)
 	}
 }
 
@@ -164,11 +204,8 @@ func (c *Courier) watch(j *job, provider string, began time.Time, err error) {
 	if c.o.Observe == nil {
 		return
 	}
-	m, now := &j.dispatch.Message, c.o.Clock.Now()
-	t := Try{
-		Provider: provider, Tenant: m.Tenant, Channel: string(m.Channel), Country: j.dispatch.Verification.Spec.Country,
-		Result: "taken", Took: now.Sub(began), Waited: now.Sub(m.Created),
-	}
+	t := c.try(provider, &j.dispatch)
+	t.Result, t.Took = "taken", c.o.Clock.Now().Sub(began)
 	if err != nil {
 		t.Result = ClassOf(err).String()
 	}

@@ -109,10 +109,8 @@ func below(path, key string) string {
 	return path + "." + key
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
-
 func (f *Faults) value(path string, v any, into reflect.Value) {
-	if into.Type() == durationType {
+	if into.Type() == reflect.TypeFor[time.Duration]() {
 		f.duration(path, v, into)
 		return
 	}

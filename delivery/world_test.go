@@ -137,6 +137,7 @@ type house struct {
 	promises int
 	shape    func(*otp.Tenant)
 	tell     func(context.Context, otp.Notice) delivery.Told
+	around   func(context.Context, delivery.Try, *otp.Message) (context.Context, func(error))
 }
 
 // server is a core with its courier.
@@ -183,7 +184,7 @@ func (h *house) unstarted(t *testing.T, n int, c carriers) *server {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(&h.log, nil))
 	s := &server{house: h, id: otp.FirstID(otptest.Start.Add(time.Duration(n) * time.Hour))}
-	s.courier = delivery.New(delivery.Options{Clock: h.clock, Log: log, Tell: h.tell})
+	s.courier = delivery.New(delivery.Options{Clock: h.clock, Log: log, Tell: h.tell, Around: h.around})
 	s.courier.SetProviders(h.providers(c))
 	s.writer = store.NewWriter(h.engine, store.Options{Now: time.Now, Offset: h.clock.Offset})
 	s.Service = otp.New(otp.Options{

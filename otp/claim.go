@@ -63,7 +63,8 @@ func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Cla
 	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
 	if !ok || v.Status != Pending || !now.Before(v.Expires) || !led {
 		b.of.settle(st, &d.Message, 0) // a try that was not made costs nothing
-		return d.drop(now, st, led), nil
+		d.drop(now, st, led)
+		return Claim{}, nil
 	}
 	if stored.Owner != s.o.Server {
 		stored.Owner = s.o.Server
@@ -86,7 +87,7 @@ func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Cla
 // drop takes a message out of the outbox whose verification is over or has
 // gone on, and says so when nobody had taken it, or when a receipt was promised
 // and never came.
-func (d *Dispatch) drop(now time.Time, st *State, over bool) Claim {
+func (d *Dispatch) drop(now time.Time, st *State, over bool) {
 	m, v := &d.Message, &d.Verification
 	st.Messages.Delete(m.ID)
 	switch {
@@ -101,7 +102,6 @@ func (d *Dispatch) drop(now time.Time, st *State, over bool) Claim {
 		last.Attempt++ // the number after that of the hand-over is reserved and free
 		st.Journal(d.told(now, last.event(), EventSilent, m.Progress.Provider, ""))
 	}
-	return Claim{}
 }
 
 // timer does what is due of a message that a carrier took.

@@ -85,8 +85,8 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 // Attempt is what became of one try of a message.
 type Attempt struct {
 	Provider string
-	// Result is EventSent, EventDelivered, EventRetry (NextAt tells when) or
-	// EventUnsent.
+	// Result is EventSent, EventDelivered (both in one), EventRetry (NextAt
+	// tells when) or EventUnsent.
 	Result EventKind
 	NextAt time.Time
 	Detail string        // provider's message id, or error class and word; nothing secret
@@ -105,7 +105,7 @@ type Follow struct {
 // Report writes what became of a try. A message of which nothing is to be
 // expected any more leaves the outbox. Errors: NotFound when the message is not
 // this server's any more, Unavailable, Internal.
-func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, error) {
+func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
 	m, ring := d.Message, s.Ring()
 	load := Keys{Messages: []ID{m.ID}}
 	for _, id := range a.IDs {
@@ -114,7 +114,7 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 	paid := s.purse(m.Tenant, m.ID)
 	load.Counters = paid.keys()
 	var next Message
-	if _, more := d.Verification.nextLeg(); more && a.Result == EventUnsent {
+	if d.Verification.goesOn() && a.Result == EventUnsent {
 		id, err := s.newID()
 		if err != nil {
 			return Follow{}, err
@@ -135,7 +135,7 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 		if stored.Attempt > m.Attempt { // told already; the answer was lost
 			return nil
 		}
-		st.Journal(d.told(now, stored.event(), a.Result, a.Provider, a.Detail))
+		d.tell(now, st, &stored, &a)
 		if a.Result != EventRetry { // what is reserved serves the next try
 			paid.settle(st, &stored, a.Cost)
 		}
@@ -160,6 +160,19 @@ func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, er
 	return f, refusal
 }
 
+// tell journals a try. What a carrier took and delivered in one breath was sent
+// too; the number after that of the try is reserved and free.
+func (d *Dispatch) tell(now time.Time, st *State, m *Message, a *Attempt) {
+	if a.Result != EventDelivered {
+		st.Journal(d.told(now, m.event(), a.Result, a.Provider, a.Detail))
+		return
+	}
+	st.Journal(d.told(now, m.event(), EventSent, a.Provider, a.Detail))
+	then := *m
+	then.Attempt++
+	st.Journal(d.told(now, then.event(), EventDelivered, a.Provider, ""))
+}
+
 // told is the journal line about a message: channel, provider, and what the
 // provider said.
 func (d *Dispatch) told(now time.Time, n int, kind EventKind, provider, detail string) Event {
@@ -177,9 +190,12 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles
 	for _, key := range handles {
 		st.Handles.Put(key, Handle{Key: key, Verification: m.Verification, Message: m.ID})
 	}
-	hedged := m.Progress.Hedged
+	hedged, before := m.Progress.Hedged, m.Progress.Await
 	m.Copies = a.Copies
 	m.Progress = Progress{Provider: a.Provider, Await: len(handles), Hedged: hedged, LegAt: d.Verification.legAt(now)}
+	if hedged {
+		m.Progress.Await += before // the first copy is still on its way
+	}
 	if len(handles) > 0 {
 		m.Progress.LookAt = now.Add(receiptDue)
 		if a.Hedge > 0 && !hedged {
@@ -203,7 +219,7 @@ func (s *Service) giveUp(now time.Time, st *State, m, next Message) (Follow, err
 		return Follow{}, nil
 	}
 	v, ok := st.Verifications.Get(m.Verification)
-	if _, more := v.nextLeg(); !ok || !more || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
+	if !ok || !v.goesOn() || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
 		return Follow{}, nil
 	}
 	next, err := v.advance(now, st, s.purse(m.Tenant, next.ID), next, "server")

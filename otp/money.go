@@ -2,12 +2,42 @@ package otp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // Money is an amount in millionths of the tenant's currency.
 type Money int64
+
+const moneyUnit = 1_000_000
+
+// maxPrice bounds what one message may cost, so that no day's sum overflows.
+const maxPrice = 1_000_000 * moneyUnit
+
+// String returns the amount as a decimal, such as "0.045".
+func (m Money) String() string {
+	sign := ""
+	if m < 0 {
+		sign, m = "-", -m
+	}
+	text := fmt.Sprintf("%s%d.%06d", sign, m/moneyUnit, m%moneyUnit)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+}
+
+// ParseMoney reads a decimal with at most six places.
+func ParseMoney(text string) (Money, error) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(whole+(fraction + "000000")[:6], 10, 64)
+	digits := strings.Trim(whole+fraction, "0123456789") == "" && whole != ""
+	if err != nil || !digits || len(fraction) > 6 || strings.HasSuffix(text, ".") || n > maxPrice {
+		return 0, errors.New("must be an amount such as 0.045, with at most six places")
+	}
+	return Money(n), nil
+}
 
 // Charges are what a message has cost so far.
 type Charges struct {

@@ -134,7 +134,7 @@ func TestAMessageIsPaidOnTheDayOfItsBirth(t *testing.T) {
 
 func tell(t *testing.T, w *world.World, d otp.Dispatch, a otp.Attempt) otp.Follow {
 	t.Helper()
-	f, err := w.Report(t.Context(), d, a)
+	f, err := w.Report(t.Context(), &d, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,4 +148,25 @@ func task(t *testing.T, w *world.World, m otp.Message, want otp.Task) otp.Dispat
 		t.Fatalf("task %d, %v", c.Task, err)
 	}
 	return c.Dispatch
+}
+
+func TestMoneyIsReadAndWrittenWithoutRounding(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]otp.Money{"0": 0, "1": 1_000_000, "0.045": 45_000, "12.000001": 12_000_001, "0.10": 100_000, "1000000": 1_000_000_000_000} {
+		got, err := otp.ParseMoney(text)
+		if err != nil || got != want {
+			t.Errorf("%q is %d, %v", text, got, err)
+		}
+		if back, err := otp.ParseMoney(got.String()); err != nil || back != got {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	for _, text := range []string{"", ".", "1.", ".5", "-1", "1e3", "0.1234567", "1,5", "1000000.000001", "x", "99999999999999999999"} {
+		if got, err := otp.ParseMoney(text); err == nil {
+			t.Errorf("%q is %d", text, got)
+		}
+	}
+	if got := otp.Money(-45_000).String(); got != "-0.045" {
+		t.Error(got)
+	}
 }

@@ -38,13 +38,8 @@ func (d *draft) legs(s *Service, dir *Directory) []Leg {
 	return open
 }
 
-// nextLeg returns the leg after the present one.
-func (v *Verification) nextLeg() (Leg, bool) {
-	if next := v.Course.Leg + 1; next < len(v.Spec.Plan) {
-		return v.Spec.Plan[next], true
-	}
-	return Leg{}, false
-}
+// goesOn tells whether a leg follows the present one.
+func (v *Verification) goesOn() bool { return v.Course.Leg+1 < len(v.Spec.Plan) }
 
 // channel is the one of the present leg.
 func (v *Verification) channel() Channel {
@@ -56,7 +51,7 @@ func (v *Verification) channel() Channel {
 
 // legAt is when the leg after the present one begins if nothing is heard.
 func (v *Verification) legAt(now time.Time) time.Time {
-	if _, more := v.nextLeg(); !more {
+	if !v.goesOn() {
 		return time.Time{}
 	}
 	return now.Add(v.Spec.Plan[v.Course.Leg].Wait)
@@ -110,7 +105,7 @@ func (a *act) next(now time.Time, st *State, m Message) error {
 	if err := a.pending(); err != nil {
 		return err
 	}
-	if _, more := a.v.nextLeg(); !more {
+	if !a.v.goesOn() {
 		return &Error{Kind: Ended, Message: "the verification has no further channel"}
 	}
 	if err := a.maySend(now, st, 0); err != nil {

@@ -177,7 +177,7 @@ func (r *Route) check(f *faultList, at string) {
 		here := fmt.Sprintf("%s.providers[%d]", at, i)
 		f.check(c.Priority >= 0 && c.Priority <= 1000, here+".priority", "must be 1 to 1000")
 		f.check(c.Weight >= 0 && c.Weight <= 1000, here+".weight", "must be 1 to 1000")
-		f.check(c.Price >= 0, here+".price", "must not be negative")
+		f.check(c.Price >= 0 && c.Price <= maxPrice, here+".price", "must be 0 to 1000000")
 		f.check(c.Sender == "" || r.Channel == Email || senderFault(c.Sender) == "", here+".sender", "%s", senderFault(c.Sender))
 		twice := slices.ContainsFunc(r.Providers[:i], func(o Carrier) bool { return o.Provider == c.Provider })
 		f.check(!twice, here, "names a provider that the route has already")

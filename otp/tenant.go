@@ -21,6 +21,7 @@ type Tenant struct {
 	Policy      Policy        `json:"policy,omitempty"`       // of its vendor dialects; compatible when empty
 	Locale      string        `json:"locale,omitempty"`       // BCP 47 default; "en" when empty
 	MaxLifetime time.Duration `json:"max_lifetime,omitempty"` // of dialects whose answer tells the expiry
+	Currency    string        `json:"currency,omitempty"`     // ISO 4217, of the prices in its routes
 	Routes      []Route       `json:"routes,omitempty"`
 	Profiles    []Profile     `json:"profiles,omitempty"`
 	Templates   []Template    `json:"templates,omitempty"`

@@ -42,6 +42,8 @@ type Options struct {
 	// Floor is the last time that an earlier process used on this store.
 	Floor time.Time
 	Log   *slog.Logger
+	// Observe, if not nil, is told of each transaction. It must not block.
+	Observe func(Committed)
 }
 
 // Writer is the [otp.Store] over an engine: many callers, few transactions.
@@ -306,6 +308,7 @@ func (w *Writer) try(batch []*call) error {
 	// Many callers share the transaction, so no one's context can end it.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*MaxWait)
 	defer cancel()
+	began := w.opts.Now()
 	tx, err := w.Begin(ctx, keysOf(batch))
 	if err != nil {
 		return err
@@ -328,8 +331,7 @@ func (w *Writer) try(batch []*call) error {
 			return err
 		}
 	}
-	w.commits.Add(1)
-	w.steps.Add(int64(len(batch)))
+	w.observe(len(batch), began)
 	return nil
 }
 

@@ -170,6 +170,7 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		return o
 	})
 	m.some("sender_policy", string(t.SenderPolicy))
+	m.some("currency", t.Currency)
 	each(m, "profiles", t.Profiles, exportProfile)
 	each(m, "templates", t.Templates, exportTemplate)
 	each(m, "webhooks", t.Webhooks, func(w *otp.Webhook) *pairs {
@@ -215,6 +216,9 @@ func exportRoute(r *otp.Route) *pairs {
 		one.number("weight", c.Weight)
 		one.number("priority", c.Priority)
 		one.some("sender", c.Sender)
+		if c.Price != 0 {
+			one.put("price", text(c.Price.String()))
+		}
 		providers.Content = append(providers.Content, one.node())
 	}
 	m.put("providers", providers)

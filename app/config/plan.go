@@ -209,6 +209,8 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.Locale = new.Locale
 		case "max_lifetime":
 			t.MaxLifetime = new.MaxLifetime
+		case "currency":
+			t.Currency = new.Currency
 		case "routes":
 			t.Routes = new.Routes
 		case "senders":

@@ -22,9 +22,24 @@ func (r *reader) carrier(n *yaml.Node, path string) otp.Carrier {
 	if n.Kind != yaml.MappingNode {
 		return otp.Carrier{Provider: r.text(n, path)}
 	}
-	o := r.object(n, path, "provider", "weight", "priority", "sender")
+	o := r.object(n, path, "provider", "weight", "priority", "sender", "price")
 	o.must("provider")
-	return otp.Carrier{Provider: o.text("provider"), Weight: o.whole("weight"), Priority: o.whole("priority"), Sender: o.text("sender")}
+	return otp.Carrier{
+		Provider: o.text("provider"), Weight: o.whole("weight"), Priority: o.whole("priority"), Sender: o.text("sender"), Price: o.money("price"),
+	}
+}
+
+// money reads an amount as it is written, so that nothing is rounded.
+func (o *object) money(key string) otp.Money {
+	text := o.text(key)
+	if text == "" {
+		return 0
+	}
+	amount, err := otp.ParseMoney(text)
+	if err != nil {
+		o.fail(key, "%v", err)
+	}
+	return amount
 }
 
 func (r *reader) sender(n *yaml.Node, path string) otp.Sender {

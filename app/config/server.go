@@ -21,6 +21,7 @@ type Server struct {
 	TLS      TLS
 	Log      Log
 	Drain    Drain
+	Traces   Traces
 	// PublicURL is where carriers and browsers reach the dialects' listener,
 	// without a slash at its end; "" when it is not known.
 	PublicURL string
@@ -70,7 +71,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "public_url", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -83,6 +84,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	s.Writers = o.whole("writers")
 	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)
+	s.Traces = o.traces(env)
 	s.sections(o, file)
 	if err := r.mistakes.err(); err != nil {
 		return Server{}, err

@@ -49,6 +49,16 @@ func TestServerFilesSayWhatTheyMean(t *testing.T) {
 			},
 		},
 		"a database beside the file": {"keys: keys.json\ndatabase: sqlite:a.db", func(s *Server) { s.Database = "sqlite:/etc/aldaba/a.db" }},
+		"traces": {
+			"keys: keys.json\ndatabase: sqlite:/a.db\ntraces: {endpoint: 'http://127.0.0.1:4318/', sample: 0.25}", func(s *Server) {
+				s.Database, s.Traces = "sqlite:/a.db", Traces{"http://127.0.0.1:4318", 0.25}
+			},
+		},
+		"a tenth of the traces": {
+			"keys: keys.json\ndatabase: sqlite:/a.db\ntraces: {endpoint: https://otel.example.com/in}", func(s *Server) {
+				s.Database, s.Traces = "sqlite:/a.db", Traces{"https://otel.example.com/in", 0.1}
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

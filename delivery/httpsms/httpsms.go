@@ -35,11 +35,11 @@ func Type() delivery.Type {
 }
 
 func open(s delivery.Settings) (delivery.Provider, error) {
-	configured, faults := read(s.Values)
-	if err := faults.Err(); err != nil {
-		return nil, err
+	configured, faults, whole := read(s.Values)
+	if !whole {
+		return nil, faults.Err()
 	}
-	b := &builder{s: &configured, scope: configured.messageScope()}
+	b := &builder{s: &configured, scope: configured.messageScope(), faults: faults}
 	g := &gateway{s: &configured, now: s.Clock.Now, client: b.client()}
 	g.maps = b.maps()
 	g.request, g.results = b.request(), b.results()

@@ -80,8 +80,12 @@ func (o *oauth2) authorize(ctx context.Context, r *http.Request, _ []byte) error
 // refused forgets the token that was refused; another that was fetched
 // meanwhile stays.
 func (o *oauth2) refused(r *http.Request) bool {
-	<-o.turn
-	defer func() { o.turn <- struct{}{} }()
+	select {
+	case <-o.turn:
+		defer func() { o.turn <- struct{}{} }()
+	case <-r.Context().Done():
+		return false
+	}
 	if r.Header.Get("Authorization") == "Bearer "+o.token {
 		o.token = ""
 	}

@@ -2,6 +2,7 @@ package httpsms
 
 import (
 	"embed"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -28,8 +29,8 @@ func presets() []string {
 }
 
 // withPreset lays the configured settings over those of the preset that they
-// name. Mappings are joined key by key, everything else replaces; null takes
-// away. Rules in `errors` come before the preset's. A body of another kind, or
+// name. Mappings are joined key by key, everything else replaces; `without`
+// takes away. Rules in `errors` come before the preset's. A body of another kind, or
 // an `auth` of another type, replaces the preset's whole.
 func withPreset(configured map[string]any) (map[string]any, delivery.Faults) {
 	var f delivery.Faults
@@ -39,7 +40,10 @@ func withPreset(configured map[string]any) (map[string]any, delivery.Faults) {
 	}
 	name, given := configured["preset"].(string)
 	if !given {
-		return configured, nil
+		if configured["without"] != nil {
+			f.Add("without", "must not be given without a preset")
+		}
+		return configured, f
 	}
 	text, err := presetFiles.ReadFile(path.Join("presets", name+".yaml"))
 	if err != nil || !slices.Contains(presets(), name) {
@@ -51,7 +55,29 @@ func withPreset(configured map[string]any) (map[string]any, delivery.Faults) {
 		f.Add("preset", "is broken: %s", err.Error())
 		return nil, f
 	}
-	return lay(preset, configured), nil
+	without, _ := configured["without"].([]any)
+	for i, name := range without {
+		if path, ok := name.(string); !ok || !remove(preset, path) {
+			f.Add(fmt.Sprintf("without[%d]", i), "must be the path of a setting that the preset has, such as json.client_ref")
+		}
+	}
+	return lay(preset, configured), f
+}
+
+// remove takes out what a path with points names; a key may have points of its
+// own.
+func remove(mapping map[string]any, path string) bool {
+	if _, there := mapping[path]; there {
+		delete(mapping, path)
+		return true
+	}
+	for key, v := range mapping {
+		rest, found := strings.CutPrefix(path, key+".")
+		if below, ok := v.(map[string]any); found && ok && remove(below, rest) {
+			return true
+		}
+	}
+	return false
 }
 
 func lay(preset, configured map[string]any) map[string]any {
@@ -101,14 +127,10 @@ func merge(lower, upper map[string]any) map[string]any {
 	for key, v := range upper {
 		below, isMapping := merged[key].(map[string]any)
 		above, both := v.(map[string]any)
-		switch {
-		case v == nil:
-			delete(merged, key)
-		case isMapping && both:
-			merged[key] = merge(below, above)
-		default:
-			merged[key] = v
+		if isMapping && both {
+			v = merge(below, above)
 		}
+		merged[key] = v
 	}
 	return merged
 }

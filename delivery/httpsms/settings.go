@@ -15,6 +15,7 @@ import (
 // docs/operations/http.md is their reference.
 type settings struct {
 	Preset       string                `json:"preset"`
+	Without      []string              `json:"without"`
 	Channels     []string              `json:"channels"`
 	BaseURL      string                `json:"base_url"`
 	URL          string                `json:"url"`
@@ -150,15 +151,15 @@ const defaultTimeout = 10 * time.Second
 var bodies = []string{"json", "form", "xml", "body"} //nolint:gochecknoglobals // a constant
 
 // read makes settings of what was configured: the preset below, the user's
-// settings on top.
-func read(configured map[string]any) (settings, delivery.Faults) {
+// settings on top. It returns false when there is no point in looking further.
+func read(configured map[string]any) (settings, delivery.Faults, bool) {
 	s := settings{Timeout: defaultTimeout}
 	merged, faults := withPreset(configured)
-	if faults == nil {
-		faults = delivery.Decode(merged, &s)
+	if merged != nil {
+		faults = append(faults, delivery.Decode(merged, &s)...)
 	}
 	if faults != nil {
-		return s, faults
+		return s, faults, false
 	}
 	s.Method = strings.ToUpper(cmp.Or(s.Method, http.MethodPost))
 	s.missing(&faults)
@@ -171,16 +172,38 @@ func read(configured map[string]any) (settings, delivery.Faults) {
 	if s.Timeout <= 0 || s.Timeout > time.Minute {
 		faults.Add("timeout", "must be longer than 0 and at most 1m")
 	}
-	return s, faults
+	return s, faults, true
 }
 
-// missing tells the settings that the preset needs and that are not given.
+// missing tells the settings that the preset needs and that are not given. They
+// get a value, so that the other mistakes can be told besides.
 func (s *settings) missing(f *delivery.Faults) {
+	const filler = "missing"
 	for _, name := range s.Needs {
-		if !s.has(name) {
-			f.Add(name, "must be given for the preset %s", s.Preset)
+		if s.has(name) {
+			continue
+		}
+		f.Add(name, "must be given for the preset %s", s.Preset)
+		group, key, _ := strings.Cut(name, ".")
+		switch group {
+		case "vars":
+			s.Vars = with(s.Vars, key, filler)
+		case "secrets":
+			s.Secrets = with(s.Secrets, key, filler)
+		case "base_url":
+			s.BaseURL = "https://" + filler
 		}
 	}
+}
+
+func with(mapping map[string]string, key, value string) map[string]string {
+	done := map[string]string{key: value}
+	for name, v := range mapping {
+		if name != key {
+			done[name] = v
+		}
+	}
+	return done
 }
 
 // has tells whether a setting named as in `needs` has a value.

@@ -109,7 +109,10 @@ func TestFaultsOneByOne(t *testing.T) {
 		send + "receipts: {auth: {type: hmac, header: X, message: \"{{body}}\", secret: s, timestamp: T}, id: $.a, state: {path: $.b, failed: [c]}}": "receipts.auth.tolerance: must be given",
 		send + "receipts: {auth: {type: query, name: k, secret: s}, id: $.a, state: {path: $.b, failed: [c]}, challenge: {name: a}}":                 "receipts.challenge: must have",
 		send + "json: {\"a?\": b, a: c}": "json.a: must not stand there twice",
-		send + "nobody: 1":               "nobody: is no setting here",
+		send + "without: [a]":            "without: must not be given without a preset",
+		"preset: aws-sns\nwithout: [\"form.MessageAttributes.entry.2.Name?\", form.none]": "without[1]: must be the path of a setting",
+		"preset: twilio\nauth: {type: magic}":                                             "auth.type: must be",
+		send + "nobody: 1":                                                                "nobody: is no setting here",
 	} {
 		_, lines := opened(t, written, "", quiet())
 		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, want) }) {
@@ -140,7 +143,9 @@ func TestOwnSettingsComeFirst(t *testing.T) {
 preset: infobip
 base_url: https://xxxxx.api.infobip.com
 secrets: {api_key: k}
-headers: {X-Own: "1", Accept: null}
+headers: {X-Own: "1"}
+without: [headers.Accept, json.messages]
+json: {own: x}
 errors: [{status: [500], class: rejected, code: own}]
 timeout: 3s
 `, "", quiet())
@@ -153,6 +158,9 @@ timeout: 3s
 	}
 	if len(g.results.rules) != 4 || g.results.rules[0].word != "own" {
 		t.Errorf("rules %+v", g.results.rules)
+	}
+	if body, _ := g.s.JSON.(map[string]any); len(body) != 1 {
+		t.Errorf("body %v", body)
 	}
 	if g.s.Timeout.Seconds() != 3 || len(g.s.Success.Match) != 1 {
 		t.Errorf("settings %+v", g.s)

@@ -21,6 +21,7 @@ import (
 type center struct {
 	mu      sync.Mutex
 	refuse  uint32                        // status of binds
+	greet   func(c *peer, q pdu) bool     // before a bind's answer; false leaves that out
 	submit  func(c *peer, q pdu, m short) // instead of the usual answer
 	silent  bool                          // leaves enquire_link without an answer
 	submits []short
@@ -78,13 +79,16 @@ func (c *peer) serve() {
 
 func (c *peer) answer(q pdu) {
 	c.mu.Lock()
-	refuse, silent := c.refuse, c.silent
+	refuse, silent, greet := c.refuse, c.silent, c.greet
 	c.mu.Unlock()
 	switch q.command {
 	case bindTransceiver, bindTransmitter, bindReceiver:
 		b, _ := decodeBind(q.body)
 		c.tell(func(x *center) { x.binds = append(x.binds, b) })
 		c.command = q.command
+		if greet != nil && !greet(c, q) {
+			return
+		}
 		c.send(pdu{command: q.command | answerBit, status: refuse, sequence: q.sequence, body: []byte("center\x00")})
 		if refuse == statusOK {
 			c.peers <- c
@@ -153,16 +157,17 @@ func (c *center) bodies() (all []string) {
 	return all
 }
 
-// lines is a log that is kept, and that tells each bind.
+// lines is a log that is kept, and that tells each bind and its end.
 type lines struct {
 	slog.Handler
 	mu    sync.Mutex
 	text  strings.Builder
 	bound chan struct{}
+	down  chan struct{} // a bind is down, or did not come up
 }
 
 func newLines() *lines {
-	l := &lines{bound: make(chan struct{}, 1000)}
+	l := &lines{bound: make(chan struct{}, 1000), down: make(chan struct{}, 1000)}
 	l.Handler = slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})
 	return l
 }
@@ -174,6 +179,9 @@ func (l *lines) Write(p []byte) (int, error) {
 	n, err := l.text.Write(p)
 	if strings.Contains(string(p), "msg=bound ") {
 		l.bound <- struct{}{}
+	}
+	if strings.Contains(string(p), "the bind is down") {
+		l.down <- struct{}{}
 	}
 	return n, err
 }
@@ -231,10 +239,13 @@ type line struct {
 }
 
 // begin runs a provider against a center until the test ends, without waiting
-// for its bind.
-func begin(t testing.TB, more map[string]any) *line {
+// for its bind. The center is changed before.
+func begin(t testing.TB, more map[string]any, change ...func(*center)) *line {
 	t.Helper()
 	l := &line{center: newCenter(), desk: &desk{}, log: newLines()}
+	for _, f := range change {
+		f(l.center)
+	}
 	l.Provider = open(with(t, more), clock.New(0), slog.New(l.log))
 	l.dial, l.jitter = l.center.dial, func() float64 { return 0.5 }
 	ctx, cancel := context.WithCancel(context.Background())

@@ -175,6 +175,7 @@ func TestCarrierThatDoesNotRead(t *testing.T) {
 		if _, got := l.send(t.Context(), "a"); got != "unknown" {
 			t.Error(got)
 		}
+		<-l.log.down
 		if !strings.Contains(l.log.String(), errFlooded.Error()) {
 			t.Errorf("%s", l.log)
 		}

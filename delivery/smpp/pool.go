@@ -48,6 +48,13 @@ func (p *pool) remove(s *session) {
 	}
 }
 
+// empty reports whether no session is up.
+func (p *pool) empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.sessions) == 0
+}
+
 // acquire takes a place in the emptiest window.
 func (p *pool) acquire(ctx context.Context) (*session, error) {
 	p.mu.Lock()

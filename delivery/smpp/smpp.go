@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -121,13 +122,16 @@ func (p *Provider) Send(ctx context.Context, m delivery.Message) (delivery.Recei
 
 // submit hands one part over and returns the id that reports will name.
 func (p *Provider) submit(ctx context.Context, part short) (string, error) {
+	if p.pool.empty() { // told before the pace makes it wait
+		return "", p.down()
+	}
 	if after, err := p.pace.wait(ctx); err != nil {
 		return "", &delivery.Error{Class: delivery.Throttled, After: after, Cause: err}
 	}
 	s, err := p.pool.acquire(ctx)
 	switch {
 	case errors.Is(err, errNoBind):
-		return "", &delivery.Error{Class: delivery.Unavailable, Cause: errors.New("no bind is up: " + *p.why.Load())}
+		return "", p.down()
 	case err != nil:
 		return "", &delivery.Error{Class: delivery.Throttled, Cause: errors.New("the window is full; the carrier answers slowly")}
 	}
@@ -151,6 +155,11 @@ func (p *Provider) submit(ctx context.Context, part short) (string, error) {
 	}
 	id = p.ids.end(ticket, raw, part.to.digits)
 	return id, nil
+}
+
+// down is the error of a carrier without a bind.
+func (p *Provider) down() error {
+	return &delivery.Error{Class: delivery.Unavailable, Cause: fmt.Errorf("%w: %s", errNoBind, *p.why.Load())}
 }
 
 // lost is the error of a request without an answer.
