@@ -310,7 +310,7 @@ func (w *ward) close(t *testing.T) {
 	for _, m := range w.site.left(t, w.database) {
 		t.Errorf("a message is left in the outbox: %+v", m)
 	}
-	t.Logf("%d kills, %d acknowledged starts, %d copies, %d messages twice; the slowest was delivered %v after the start",
+	t.Logf("%s: %d kills, %d acknowledged starts, %d copies, %d messages twice; the slowest was delivered %v after the start", t.Name(),
 		w.rounds, w.acknowledged, w.copies, w.twice, w.longest.Round(time.Millisecond))
 }
 
