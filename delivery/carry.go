@@ -34,7 +34,11 @@ func (c *Courier) carry(j job) {
 	}
 	d := &j.dispatch
 	if d.Message.Copies >= otp.MaxCopies {
-		c.report(j, maybeSent(otp.Attempt{Copies: d.Message.Copies}))
+		verdict := maybeSent(otp.Attempt{Copies: d.Message.Copies})
+		if j.lost {
+			verdict.Result, verdict.Detail = otp.EventUnsent, "every copy was lost on its way"
+		}
+		c.report(j, verdict)
 		return
 	}
 	text, err := c.service.Render(d)
@@ -47,7 +51,7 @@ func (c *Courier) carry(j job) {
 	c.tried(j.n)
 	switch {
 	case !known:
-	case j.hedge && verdict.Result != otp.EventSent: // the first provider's copy is still on its way
+	case j.hedge && verdict.Result != otp.EventSent && verdict.Result != otp.EventDelivered: // the first provider's copy is still on its way
 		c.await(d.Message, d.Verification.Spec.Country)
 	default:
 		c.report(j, verdict)
@@ -106,6 +110,7 @@ func (c *Courier) wanted(j *job) (bool, error) {
 	default:
 		return false, nil
 	}
+	claim.Dispatch.Origin = j.dispatch.Origin
 	j.dispatch, j.claim, j.seen = claim.Dispatch, false, now
 	return true, nil
 }

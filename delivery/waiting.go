@@ -111,12 +111,19 @@ func (c *Courier) adopt() {
 		var failure atomic.Pointer[error]
 		var claims sync.WaitGroup
 		for _, m := range orphans {
-			if m.Kind == otp.EventMessage {
-				c.herald.accept(m)
-				settled.Add(1)
-				continue
-			}
 			claims.Go(func() {
+				if m.Kind == otp.EventMessage {
+					mine, err := c.service.TakeOver(c.ctx, m)
+					if err != nil {
+						failure.Store(&err)
+						return
+					}
+					settled.Add(1)
+					if mine.Owner != m.Owner {
+						c.herald.accept(mine)
+					}
+					return
+				}
 				claim, err := c.service.Claim(c.ctx, m)
 				if err != nil {
 					failure.Store(&err)

@@ -194,9 +194,12 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles
 	for _, key := range handles {
 		st.Handles.Put(key, Handle{Key: key, Verification: m.Verification, Message: m.ID})
 	}
-	hedged := m.Progress.Hedged
+	hedged, before := m.Progress.Hedged, m.Progress.Await
 	m.Copies = a.Copies
 	m.Progress = Progress{Provider: a.Provider, Await: len(handles), Hedged: hedged, LegAt: d.Verification.legAt(now)}
+	if hedged {
+		m.Progress.Await += before // the first copy is still on its way
+	}
 	if len(handles) > 0 {
 		m.Progress.LookAt = now.Add(receiptDue)
 		if a.Hedge > 0 && !hedged {
