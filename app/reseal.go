@@ -44,7 +44,7 @@ func (a *App) reseal() {
 func (a *App) sealKey(now time.Time) string {
 	ring := a.Service.Ring()
 	for _, k := range ring.Keys() {
-		if k.Use == otp.UseSeal && ring.InUse(now, k.ID) {
+		if k.Use == otp.UseSeal && ring.InUse(now, k.Use, k.ID) {
 			return k.ID
 		}
 	}

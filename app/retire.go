@@ -27,12 +27,12 @@ func (a *App) KeyStates(ctx context.Context) (all []KeyState, err error) {
 	for _, k := range ring.Keys() {
 		s := KeyState{KeyInfo: k, State: "old", Needs: []string{}}
 		switch {
-		case ring.InUse(now, k.ID):
+		case ring.InUse(now, k.Use, k.ID):
 			s.State = "in use"
 		case k.From.After(now):
 			s.State = "coming"
 		default:
-			if s.Needs, err = a.keyNeeds(ctx, k.ID); err != nil {
+			if s.Needs, err = a.keyNeeds(ctx, k.Use, k.ID); err != nil {
 				return nil, err
 			}
 		}
@@ -42,8 +42,8 @@ func (a *App) KeyStates(ctx context.Context) (all []KeyState, err error) {
 }
 
 // keyNeeds tells what still needs a key.
-func (a *App) keyNeeds(ctx context.Context, id string) ([]string, error) {
-	needs, err := a.Service.KeyNeeds(ctx, id)
+func (a *App) keyNeeds(ctx context.Context, use otp.Use, id string) ([]string, error) {
+	needs, err := a.Service.KeyNeeds(ctx, use, id)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +51,16 @@ func (a *App) keyNeeds(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	needs = append(needs, config.SealedUnder(id, now, ProviderSecrets)...)
+	if use == otp.UseSeal || use == "" {
+		needs = append(needs, config.SealedUnder(id, now, ProviderSecrets)...)
+	}
 	return nonNil(needs), nil
 }
 
 // RetireKey takes an old key out of the ring's file once nothing needs it.
+// Use may be "" when no other key has the id.
 // Errors: NotFound, Unavailable; any other says why the key has to stay.
-func (a *App) RetireKey(ctx context.Context, id string) (*otp.Ring, error) {
+func (a *App) RetireKey(ctx context.Context, use otp.Use, id string) (*otp.Ring, error) {
 	a.rotating.Lock()
 	defer a.rotating.Unlock()
 	data, err := os.ReadFile(a.o.KeysFile)
@@ -72,14 +75,14 @@ func (a *App) RetireKey(ctx context.Context, id string) (*otp.Ring, error) {
 		return nil, err
 	}
 	a.Service.SetRing(ring)
-	next, err := ring.Retire(a.Clock.Now(), id)
+	next, err := ring.Retire(a.Clock.Now(), use, id)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := a.ResealNow(ctx); err != nil { // the loop may not have come to it yet
 		return nil, err
 	}
-	needs, err := a.keyNeeds(ctx, id)
+	needs, err := a.keyNeeds(ctx, use, id)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +113,8 @@ func (a *App) adminKeyStatus(w http.ResponseWriter, r *http.Request) {
 // adminRetire answers POST /admin/keys/retire.
 func (a *App) adminRetire(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
-		Key string `json:"key"`
+		Key string  `json:"key"`
+		Use otp.Use `json:"use"`
 	}
 	body, err := httpx.ReadBody(w, r, 1<<10)
 	if err == nil {
@@ -120,7 +124,7 @@ func (a *App) adminRetire(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"key":"1c8b9f65"}`})
 		return
 	}
-	ring, err := a.RetireKey(r.Context(), asked.Key)
+	ring, err := a.RetireKey(r.Context(), asked.Use, asked.Key)
 	if err != nil {
 		a.adminRefuse(w, err)
 		return

@@ -18,11 +18,11 @@ const (
 	retireSignDelay = 2 * time.Hour    // twice the life of an access token
 )
 
-// find returns the key of an id.
-func (r *Ring) find(id string) (found ringKey, err error) {
+// find returns the key of an id; use may be "" when no other key has it.
+func (r *Ring) find(use Use, id string) (found ringKey, err error) {
 	n := 0
 	for _, k := range r.keys {
-		if k.name() == id {
+		if k.name() == id && (use == "" || k.use == use) {
 			found = k
 			n++
 		}
@@ -33,7 +33,7 @@ func (r *Ring) find(id string) (found ringKey, err error) {
 	case 0:
 		return found, &Error{Kind: NotFound, Message: "the ring has no key of this id; `aldaba key status` lists them"}
 	}
-	return found, &Error{Kind: Invalid, Message: "two keys of different uses have this id; rotate one of them first"}
+	return found, &Error{Kind: Invalid, Message: "keys of different uses have this id; name the use"}
 }
 
 // successor returns the key that took over from k, if one has, or will.
@@ -48,9 +48,9 @@ func (r *Ring) successor(k ringKey) (next ringKey, ok bool) {
 
 // Retire returns the ring without an old key. It refuses one that is in use,
 // was so until a moment ago, or will be; what still needs it is for
-// [Service.KeyNeeds] to find out.
-func (r *Ring) Retire(now time.Time, id string) (*Ring, error) {
-	k, err := r.find(id)
+// [Service.KeyNeeds] to find out. Use may be "" when no other key has the id.
+func (r *Ring) Retire(now time.Time, use Use, id string) (*Ring, error) {
+	k, err := r.find(use, id)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +73,8 @@ func (r *Ring) Retire(now time.Time, id string) (*Ring, error) {
 }
 
 // InUse reports whether the key of an id is what its use takes at now.
-func (r *Ring) InUse(now time.Time, id string) bool {
-	k, err := r.find(id)
+func (r *Ring) InUse(now time.Time, use Use, id string) bool {
+	k, err := r.find(use, id)
 	return err == nil && r.current(k.use, now).id == k.id
 }
 
@@ -192,9 +192,9 @@ func (s *Service) reseal(ctx context.Context, rows []Contact) (changed int, err 
 // younger ones. What the configuration needs is not the core's to know.
 //
 // Errors: NotFound, Unavailable, Internal.
-func (s *Service) KeyNeeds(ctx context.Context, id string) (needs []string, err error) {
+func (s *Service) KeyNeeds(ctx context.Context, use Use, id string) (needs []string, err error) {
 	ring := s.Ring()
-	k, err := ring.find(id)
+	k, err := ring.find(use, id)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app"
+	"github.com/aldaba-otp/aldaba/otp"
 )
 
 // keyStatusCmd is `aldaba key status`.
@@ -42,7 +43,8 @@ func (c *keyStatusCmd) Run() error {
 
 // keyRetireCmd is `aldaba key retire`.
 type keyRetireCmd struct {
-	Key string `arg:"" help:"Id of the key, as status shows it."`
+	Key string  `arg:"" help:"Id of the key, as status shows it."`
+	Use otp.Use `placeholder:"USE" help:"Its use, should keys of two uses have one id."`
 	place
 }
 
@@ -65,13 +67,13 @@ func (c *keyRetireCmd) Run() error {
 		return err
 	}
 	return c.do(func(client *adminClient) error {
-		body, err := json.Marshal(map[string]string{"key": c.Key})
+		body, err := json.Marshal(map[string]string{"key": c.Key, "use": string(c.Use)})
 		if err == nil {
 			_, err = client.call(http.MethodPost, "/admin/keys/retire", body)
 		}
 		return tell(err)
 	}, func(ctx context.Context, a *app.App) error {
-		_, err := a.RetireKey(ctx, c.Key)
+		_, err := a.RetireKey(ctx, c.Use, c.Key)
 		return tell(err)
 	})
 }
