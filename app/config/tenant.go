@@ -26,7 +26,7 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 	e.tenant = otp.Tenant{
 		Name: o.text("name"), Brand: o.text("brand"), Home: o.text("home"), Countries: o.texts("countries"),
 		Policy: otp.Policy(o.text("policy")), Locale: o.locale("locale"), MaxLifetime: o.duration("max_lifetime"),
-		Retention: o.positive("retention"), Journal: o.positive("journal_retention"),
+		Retention: o.duration("retention"), Journal: o.duration("journal_retention"),
 		Currency: o.text("currency"),
 	}
 	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))
