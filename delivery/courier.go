@@ -63,7 +63,7 @@ type Courier struct {
 	work    *sync.Cond // a job is ready
 	changed *sync.Cond // something that who waits may be waiting for
 	waiters int
-	ready   []job
+	ready   []*job
 	retries retryQueue
 	rouse   context.CancelFunc  // wakes tickRetries
 	untried map[uint64]struct{} // first tries that are not over, by job
@@ -183,12 +183,12 @@ func (c *Courier) Accept(d otp.Dispatch) {
 		return // it stays in the outbox
 	}
 	c.untried[c.last+1] = struct{}{}
-	c.push(job{dispatch: d, seen: c.o.Clock.Now()})
+	c.push(&job{dispatch: d, seen: c.o.Clock.Now()})
 }
 
 // push queues a job and sees to it that a worker takes it. The caller holds
 // the lock.
-func (c *Courier) push(j job) {
+func (c *Courier) push(j *job) {
 	c.last++
 	j.n = c.last
 	c.ready = append(c.ready, j)
@@ -219,7 +219,7 @@ func (c *Courier) toil() {
 			return
 		}
 		j := c.ready[0]
-		c.ready[0] = job{} // the array outlives it
+		c.ready[0] = nil // the array outlives it
 		c.ready = c.ready[1:]
 		c.busy++
 		c.mu.Unlock()

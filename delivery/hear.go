@@ -41,7 +41,7 @@ func (c *Courier) Hear(ctx context.Context, provider string, r Report) error {
 			"verification_id", heard.Again.Verification.ID.String())
 		c.mu.Lock()
 		if !c.closed {
-			c.push(job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true, lost: true})
+			c.push(&job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true, lost: true})
 		}
 		c.mu.Unlock()
 	}

@@ -108,7 +108,7 @@ type Follow struct {
 // Report writes what became of a try. A message of which nothing is to be
 // expected any more leaves the outbox. Errors: NotFound when the message is not
 // this server's any more, Unavailable, Internal.
-func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, error) {
+func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
 	m, ring := d.Message, s.Ring()
 	a.Detail = d.cover(ring, a.Detail)
 	load := Keys{Messages: []ID{m.ID}}
