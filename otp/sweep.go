@@ -234,8 +234,9 @@ func (w *Sweeper) retire(ctx context.Context) (int, error) {
 	}
 }
 
-// names returns the handles of a verification: its dialect's own, and those
-// under which its carriers would have reported.
+// names returns the handles of a verification: its dialect's own, the one of a
+// subject that it locked out, and those under which its carriers would have
+// reported.
 func (w *Sweeper) names(ctx context.Context, v *Verification) (keys []Key, err error) {
 	if v.Spec.Handle != (Key{}) {
 		keys = append(keys, v.Spec.Handle)
@@ -245,6 +246,9 @@ func (w *Sweeper) names(ctx context.Context, v *Verification) (keys []Key, err e
 		return nil, err
 	}
 	for i := range events {
+		if events[i].Kind == EventLocked && v.Spec.Subject != "" {
+			keys = append(keys, w.s.Ring().lockKey(v.Tenant, v.Spec.Subject))
+		}
 		if _, provider, ids, ok := events[i].Carried(); ok && events[i].Kind == EventSent {
 			for id := range strings.FieldsSeq(ids) {
 				keys = append(keys, w.s.Ring().carrierKey(provider, id))

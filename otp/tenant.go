@@ -22,6 +22,7 @@ type Tenant struct {
 	Locale      string        `json:"locale,omitempty"`       // BCP 47 default; "en" when empty
 	MaxLifetime time.Duration `json:"max_lifetime,omitempty"` // of dialects whose answer tells the expiry
 	Currency    string        `json:"currency,omitempty"`     // ISO 4217, of the prices in its routes
+	Guessing    Guessing      `json:"guessing,omitzero"`      // bounds of wrong guesses over all its addresses
 	Routes      []Route       `json:"routes,omitempty"`
 	Profiles    []Profile     `json:"profiles,omitempty"`
 	Templates   []Template    `json:"templates,omitempty"`
