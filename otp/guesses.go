@@ -65,7 +65,7 @@ func (d *Destination) run(subject SubjectTag) *Run {
 	return &d.Run
 }
 
-// MayJudge tells whether a guess may be judged at now. Otherwise it names the
+// mayJudge tells whether a guess may be judged at now. Otherwise it names the
 // rule that lasts longest and how long to wait.
 func (d *Destination) mayJudge(now time.Time, g guesser) (rule string, wait time.Duration) {
 	if w := d.MayGuess(now); w > 0 {
@@ -81,7 +81,7 @@ func (d *Destination) mayJudge(now time.Time, g guesser) (rule string, wait time
 //
 // Below the lock the first guess at each verification waits for nothing: codes
 // cost messages, which are few, and the person who got the message is right at
-// the first guess. Above it, it is what another channel gets, once.
+// the first guess. A lock lets it through on a channel that has not failed.
 func (r *Run) bars(now time.Time, g guesser) (rule string, wait time.Duration) {
 	from := delayFrom
 	rule = RuleDelay

@@ -31,8 +31,8 @@ type GuessRun struct {
 }
 
 // GuessLocks tells an operator what bars guesses at an address, and until when.
-// Errors: NotFound (no such tenant), Invalid (the address), Unavailable,
-// Internal.
+// Errors: NotFound when there is no such tenant, Invalid for the address,
+// Unavailable, Internal.
 func (s *Service) GuessLocks(ctx context.Context, tenant, to string) (GuessLocks, error) {
 	t, key, send, err := s.place(tenant, to)
 	if err != nil {

@@ -211,6 +211,8 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.MaxLifetime = new.MaxLifetime
 		case "currency":
 			t.Currency = new.Currency
+		case "guessing":
+			t.Guessing = new.Guessing
 		case "routes":
 			t.Routes = new.Routes
 		case "senders":
