@@ -363,3 +363,28 @@ func TestSprayingSlowsWhoGuessesWrongAndNobodyElse(t *testing.T) { // T09
 	check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
 	check(t, w, v, code, otp.OutcomeApproved)
 }
+
+// A fresh code for each guess, and another spelling of the number, buy no more
+// than the ledger and the sends of a day.
+func TestFreshCodesAndSpellingsBuyNoMoreGuesses(t *testing.T) { // T04, T06
+	t.Parallel()
+	w := tenants(t)
+	spellings := []string{phone, "0412 123 45 67", "00584121234567", "+58 (412) 123-45-67", "0412.123.45.67"}
+	judged, sent := 0, 0
+	for i := range 200 {
+		v, err := w.Start(t.Context(), vendor(spellings[i%len(spellings)]))
+		if err == nil {
+			sent++
+			_, outcome, _ := w.Check(t.Context(), guess(v, otptest.WrongCode(w.Courier.Last(t).Code)))
+			if outcome == otp.OutcomeWrong {
+				judged++
+			}
+		} else if kind(err) != otp.Throttled || otp.AsError(err).RetryAfter <= 0 {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		w.Clock.Advance(7 * time.Minute) // 200 rounds are 23 h 20 min
+	}
+	if judged != 10 || sent != 10 || len(destinations(t, w)) != 1 {
+		t.Errorf("%d guesses were judged, %d messages sent, over %d rows", judged, sent, len(destinations(t, w)))
+	}
+}
