@@ -41,6 +41,8 @@ func (a *App) startAdmin() error {
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/erase", Handler: a.guarded(a.adminErase())},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/personal-data", Handler: a.guarded(a.adminPersonalData())},
 		{Methods: []string{http.MethodPost}, Pattern: "/admin/webhooks/enable", Handler: a.guarded(a.adminEnableWebhook)},
+		{Methods: []string{http.MethodGet}, Pattern: "/admin/locks", Handler: a.guarded(a.adminLocks)},
+		{Methods: []string{http.MethodPost}, Pattern: "/admin/locks/release", Handler: a.guarded(a.adminReleaseLocks)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/spend", Handler: a.guarded(a.adminSpend)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
 		{Methods: []string{http.MethodGet}, Pattern: "/admin/trace/{id}", Handler: a.guarded(a.adminTrace)},

@@ -32,6 +32,14 @@ func (a *App) observe(e *otp.Event) {
 		a.metrics.Count(metrics.WrongGuesses, l)
 	case otp.EventRefused:
 		a.metrics.Count(metrics.Refusals, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Rule: e.Detail})
+	case otp.EventLocked:
+		a.metrics.Count(metrics.Locks, metrics.Labels{Tenant: e.Tenant})
+		a.log.Warn("an address is locked after too many wrong guesses in a row", "tenant", e.Tenant, "verification_id", e.Verification.String())
+	case otp.EventReleased:
+		a.metrics.Count(metrics.Releases, metrics.Labels{Tenant: e.Tenant})
+	case otp.EventAlert:
+		a.metrics.Count(metrics.Alerts, metrics.Labels{Tenant: e.Tenant})
+		a.log.Warn("too many of a tenant's guesses are wrong; somebody may be guessing", "tenant", e.Tenant, "rule", e.Detail)
 	case otp.EventApproved:
 		a.metrics.Count(metrics.Approved, l)
 		a.metrics.Time(metrics.Approval, metrics.Labels{Dialect: l.Dialect, Channel: l.Channel, Country: l.Country}, e.Facts.Since.Seconds())

@@ -103,11 +103,14 @@ func TestMetricsTellWhatAServerDid(t *testing.T) {
 // is not forgotten.
 func TestEveryEventIsCounted(t *testing.T) {
 	t.Parallel()
-	kinds := append(otp.WebhookEvents(), otp.EventRetry, otp.EventVoid, otp.EventRefused)
+	kinds := append(otp.WebhookEvents(), otp.EventRetry, otp.EventVoid, otp.EventRefused, otp.EventReleased, otp.EventAlert)
 	log := &lines{}
 	a := &App{metrics: metrics.New(metrics.Options{}), log: logTo(log)}
 	for _, kind := range kinds {
 		e := event(kind)
+		if kind == otp.EventAlert { // is of no message
+			e.Detail = otp.RuleRatio + " 201 of 250"
+		}
 		a.observe(&e)
 	}
 	got, err := a.metrics.Gatherer().Gather()
@@ -125,6 +128,7 @@ func TestEveryEventIsCounted(t *testing.T) {
 		"aldaba_verifications_approved_total": 1, "aldaba_verifications_ended_total": 6, "aldaba_guesses_wrong_total": 2, "aldaba_refusals_total": 1,
 		"aldaba_messages_sent_total": 1, "aldaba_messages_delivered_total": 1, "aldaba_messages_failed_total": 1, "aldaba_messages_unsent_total": 1,
 		"aldaba_messages_retried_total": 1, "aldaba_messages_unconfirmed_total": 1,
+		"aldaba_guess_locks_total": 1, "aldaba_guess_releases_total": 1, "aldaba_guess_alerts_total": 1,
 		"aldaba_message_handover_seconds": 1, "aldaba_message_receipt_seconds": 1, "aldaba_verification_approval_seconds": 1,
 	} {
 		if sums[name] != want {

@@ -110,6 +110,10 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 		return View{}, 0, err
 	}
 	defer done()
+	tenant, ok := s.Directory().Tenant(req.Caller.Tenant)
+	if ok {
+		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), forever: tenant.Guessing.NoTrials}
+	}
 	load := t.keys()
 	load.Replays = g.replay.keys()
 	var refusal error
@@ -124,6 +128,10 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	case refusal != nil:
 		return View{}, g.outcome, refusal
 	}
+	if ok && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
+		s.judged(ctx, tenant, g.outcome)
+		s.follow(ctx, g)
+	}
 	return g.view, g.outcome, nil
 }
 
@@ -135,6 +143,9 @@ type guess struct {
 	peek    bool
 	replay  *replayCheck
 	repeat  *Repeat
+	bounds  guesser // what is known of the guess before the step
+	subject SubjectTag
+	locks   bool // it locked the address
 	outcome Outcome
 	view    View
 }
@@ -142,7 +153,7 @@ type guess struct {
 // decide is the atomic step of a check. A refusal is an answer whose writes
 // are kept; a failure judges nothing and writes nothing.
 func (g *guess) decide(now time.Time, st *State) (refusal, failure error) {
-	g.outcome = 0
+	g.outcome, g.locks = 0, false
 	if err := g.replay.seen(now, st); err != nil {
 		return err, nil
 	}
@@ -165,10 +176,13 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 		g.outcome = outcomeOf(g.v.Status)
 		return nil, nil
 	}
-	if wait := g.dest.MayGuess(now); wait > 0 {
+	g.subject = g.ring.subjectTag(g.v.Tenant, g.v.Spec.Subject)
+	by := g.bounds
+	by.subject, by.channel, by.fresh = g.subject, g.v.channel(), g.v.Attempts == 0
+	if rule, wait := g.dest.mayJudge(now, by); wait > 0 {
 		g.outcome = OutcomeThrottled
-		st.Journal(g.refused(now))
-		e := throttled(RuleLedger, wait)
+		st.Journal(g.refused(now, rule))
+		e := throttled(rule, wait)
 		e.Message = "too many wrong guesses for this address"
 		return e, nil
 	}
@@ -183,21 +197,24 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 		g.outcome = OutcomeApproved
 	default:
 		g.outcome = OutcomeApproved
-		g.dest.ApprovedAt, g.dest.Touched = now, now
+		g.dest = g.dest.proven(now, g.subject)
 		g.conclude(st, Approved, EventApproved, now, actor)
 	}
 	return nil, nil
 }
 
-func (g *guess) refused(now time.Time) Event {
-	return refusal(now, g.v.Tenant, g.dialect, g.caller.Identity, RuleLedger, g.dest.Key)
+func (g *guess) refused(now time.Time, rule string) Event {
+	return refusal(now, g.v.Tenant, g.dialect, g.caller.Identity, rule, g.dest.Key)
 }
 
-// wrong spends a try and charges the ledger.
+// wrong spends a try, charges the ledger and counts one more in a row.
 func (g *guess) wrong(now time.Time, st *State, actor string) {
 	g.outcome = OutcomeWrong
 	g.v.Attempts++
-	g.dest = g.dest.charged(now, g.v.space())
+	g.dest, g.locks = g.dest.charged(now, g.v.space()).failed(now, g.subject, g.v.channel())
+	if g.locks {
+		st.Journal(g.v.event(EventLocked, now, ActorServer, RuleLock))
+	}
 	if g.v.Attempts >= g.v.Spec.MaxAttempts {
 		g.conclude(st, Exhausted, EventExhausted, now, actor)
 		return

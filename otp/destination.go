@@ -33,6 +33,10 @@ const (
 	RuleCooldown = "sends_per_verification_60s"
 	RuleSends    = "sends_per_verification"
 	RuleLedger   = "wrong_guesses_per_destination_24h"
+	RuleDelay    = "wrong_guesses_in_a_row"
+	RuleLock     = "wrong_guesses_lock"
+	RuleHasty    = "wrong_guesses_per_tenant_slow"
+	RuleRatio    = "wrong_guesses_per_tenant_10m"
 )
 
 // MaySend tells whether one more message may go to the destination at now.
@@ -121,14 +125,18 @@ func (d Destination) without(id ID) Destination {
 
 // forgiven returns the destination without its sends and wrong guesses.
 func (d Destination) forgiven() Destination {
-	d.Sends, d.Wrongs = nil, nil
+	d.Sends, d.Wrongs, d.Run, d.Own = nil, nil, Run{}, Run{}
 	return d
 }
 
 // idle reports whether nothing in the row counts any more. A row stays at least
 // as long as the verifications of its address, which are found by it.
 func (d *Destination) idle(now time.Time, dir *Directory) bool {
-	return now.Sub(d.Touched) > max(retention, dir.retention(d.Tenant))
+	kept := max(retention, dir.retention(d.Tenant))
+	if d.remembers() {
+		kept = max(kept, runRetention)
+	}
+	return now.Sub(d.Touched) > kept
 }
 
 // last keeps the newest n of a list.

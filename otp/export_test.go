@@ -2,3 +2,6 @@ package otp
 
 // HandleKey lets tests look whether a handle is left.
 func HandleKey(r *Ring, tenant, dialect, name string) Key { return r.handleKey(tenant, dialect, name) }
+
+// LockKey is HandleKey of what a lock leaves under a subject.
+func LockKey(r *Ring, tenant, subject string) Key { return r.lockKey(tenant, subject) }

@@ -24,6 +24,41 @@ type history struct {
 	before   map[otp.ID]otp.Verification
 	charged  map[string][]time.Time // destination to its wrong guesses
 	sent     map[string][]time.Time
+	rows     map[string]*inRow
+}
+
+// inRow is what a row must remember of wrong guesses in a row.
+type inRow struct {
+	others, own int
+	subject     string // that proved the address last
+	last        map[bool]time.Time
+}
+
+// judged counts a guess and says what is wrong with its having been judged.
+func (r *inRow) judged(now time.Time, v otp.View, first, right bool) string {
+	own := v.Subject != "" && v.Subject == r.subject
+	n := &r.others
+	if own {
+		n = &r.own
+	}
+	wait := time.Duration(0)
+	if *n >= 6 && !first {
+		wait = min(30*time.Second<<min(*n-6, 10), time.Hour)
+	}
+	fault := ""
+	if now.Sub(r.last[own]) < wait {
+		fault = "a guess was judged within its delay"
+	}
+	if !right {
+		*n++
+		r.last[own] = now
+		return fault
+	}
+	r.others, r.own = 0, 0
+	if v.Subject != "" {
+		r.subject = v.Subject
+	}
+	return fault
 }
 
 // TestInvariantsHoldInRandomHistories checks invariants 1 to 8 of the core
@@ -39,6 +74,7 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 		h := &history{
 			t: t, seed: seed, r: r, w: tenants(t, loose(p)), codes: map[otp.ID]string{}, approved: map[otp.ID]int{}, wrongs: map[otp.ID]int{},
 			before: map[otp.ID]otp.Verification{}, charged: map[string][]time.Time{}, sent: map[string][]time.Time{},
+			rows: map[string]*inRow{},
 		}
 		sweeper := h.w.NewSweeper()
 		for range 60 {
@@ -69,6 +105,7 @@ func (h *history) start() {
 	case 1:
 		req.Purpose = otp.Recover
 	}
+	req.Subject = []string{"", "ana", "bob"}[h.r.IntN(3)]
 	v, err := h.w.Start(h.t.Context(), req)
 	if err != nil {
 		if otp.KindOf(err) != otp.Throttled {
@@ -77,6 +114,9 @@ func (h *history) start() {
 		return
 	}
 	h.views = append(h.views, v)
+	if h.rows[v.To] == nil {
+		h.rows[v.To] = &inRow{last: map[bool]time.Time{}}
+	}
 	h.codes[v.ID] = h.w.Courier.Last(h.t).Code
 	h.sent[v.To] = append(h.sent[v.To], h.w.Clock.Now())
 }
@@ -89,6 +129,11 @@ func (h *history) guess() {
 		code = otptest.WrongCode(code)
 	}
 	_, outcome, err := h.w.Check(h.t.Context(), guess(v, code))
+	if outcome == otp.OutcomeApproved || outcome == otp.OutcomeWrong {
+		if fault := h.rows[v.To].judged(h.w.Clock.Now(), v, h.before[v.ID].Attempts == 0, right); fault != "" {
+			h.t.Fatalf("seed %d: %s", h.seed, fault)
+		}
+	}
 	switch was := h.before[v.ID]; outcome {
 	case otp.OutcomeApproved:
 		h.approved[v.ID]++
@@ -180,6 +225,13 @@ func (h *history) pointers(fail func(bool, string)) {
 			fail(v.Status == otp.Pending && v.Destination == d.Key && v.Spec.Purpose == l.Purpose, "7: live points to a pending one of its own")
 		}
 		fail(len(d.Sends) <= 10 && len(d.Wrongs) <= 20, "the row is bounded")
+		var want inRow
+		for _, v := range h.views {
+			if h.before[v.ID].Destination == d.Key {
+				want = *h.rows[v.To]
+			}
+		}
+		fail(d.Run.Failures == want.others && d.Own.Failures == want.own, "wrong guesses in a row are counted")
 		fail(h.before[d.Newest].Destination == d.Key, "newest is of this destination")
 	}
 }

@@ -15,7 +15,7 @@ import (
 func WebhookEvents() []EventKind {
 	return []EventKind{
 		EventStarted, EventResent, EventSent, EventDelivered, EventFailed, EventUnsent, EventSilent, EventNextLeg,
-		EventWrong, EventApproved, EventExhausted, EventExpired, EventCanceled, EventSuperseded,
+		EventWrong, EventApproved, EventExhausted, EventExpired, EventCanceled, EventSuperseded, EventLocked,
 	}
 }
 

@@ -61,7 +61,7 @@ const (
 	OutcomeCanceled                      // the tenant took it back
 	OutcomeSuperseded                    // a newer one took its place
 	OutcomeVoid                          // the operator declared it dead
-	OutcomeThrottled                     // the destination's guess ledger is full; nothing was judged
+	OutcomeThrottled                     // a limit of wrong guesses is reached; nothing was judged
 )
 
 // Outcomes lists every outcome, for tables that must be total.

@@ -100,6 +100,9 @@ type Destination struct {
 	Newest     ID          // head of the chain of Spec.Prev
 	Sends      []time.Time // the last 10, oldest first
 	Wrongs     []Wrong     // the last 20 wrong guesses, oldest first
+	Run        Run         // wrong guesses in a row, of all but Subject
+	Own        Run         // wrong guesses in a row in the name of Subject
+	Subject    SubjectTag  // of who proved the address last with a subject given
 	ApprovedAt time.Time
 	Touched    time.Time // last change; an idle row is swept
 }
@@ -235,4 +238,7 @@ const (
 	EventNextLeg    EventKind = "next"        // the plan went on to its next channel
 	EventErased     EventKind = "erased"      // the personal data of the verification was erased
 	EventRefused    EventKind = "refused"     // a limit said no; one line a rule, key and minute
+	EventLocked     EventKind = "locked"      // this wrong guess locked the address
+	EventReleased   EventKind = "released"    // a locked address was released without a guess at it
+	EventAlert      EventKind = "alert"       // too many of a tenant's guesses are wrong; one line a minute
 )

@@ -25,6 +25,7 @@ type act struct {
 	ring    *Ring
 	message *Message
 	purse   purse // from which message is paid
+	forever bool  // the tenant's locks open for no trial
 	view    View
 }
 
@@ -34,6 +35,9 @@ func (s *Service) perform(ctx context.Context, caller Caller, dialect string, re
 ) (*act, error) {
 	ring := s.Ring()
 	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring, purse: paid}
+	if tenant, ok := s.Directory().Tenant(caller.Tenant); ok {
+		a.forever = tenant.Guessing.NoTrials
+	}
 	replay := repeat.check(ring, caller.Tenant)
 	done, err := s.begin(replay)
 	if err != nil {
@@ -109,14 +113,21 @@ func (a *act) maySend(now time.Time, st *State, cooldown time.Duration) error {
 	if r, w := a.dest.MaySend(now); w > wait {
 		rule, wait = r, w
 	}
-	if w := a.dest.MayGuess(now); w > wait {
-		rule, wait = RuleLedger, w
+	if r, w := a.dest.mayJudge(now, a.bounds()); w > wait {
+		rule, wait = r, w
 	}
 	if wait > 0 {
 		st.Journal(refusal(now, a.v.Tenant, a.dialect, a.caller.Identity, rule, a.dest.Key))
 		return throttled(rule, wait)
 	}
 	return nil
+}
+
+// bounds asks for the lock alone: a delay passes, and the code may outlive it.
+func (a *act) bounds() guesser {
+	return guesser{
+		subject: a.ring.subjectTag(a.v.Tenant, a.v.Spec.Subject), channel: a.v.channel(), fresh: true, forever: a.forever,
+	}
 }
 
 func (a *act) resend(now time.Time, st *State, m Message) error {

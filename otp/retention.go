@@ -200,6 +200,9 @@ func (s *Service) names(ctx context.Context, v *Verification) ([]Key, error) {
 	if v.Spec.Handle != (Key{}) {
 		keys = append(keys, v.Spec.Handle)
 	}
+	if v.Spec.Subject != "" { // should it have locked the subject out
+		keys = append(keys, s.Ring().lockKey(v.Tenant, v.Spec.Subject))
+	}
 	return keys, err
 }
 

@@ -85,6 +85,7 @@ type Service struct {
 	directory atomic.Pointer[Directory]
 	guard     *passwordGuard
 	numbers   numberBlocks
+	ratios    ratios
 	running   sync.Map // idempotency keys in work, by [Key]
 }
 
@@ -97,6 +98,7 @@ func New(o Options) *Service {
 		o.Rand = rand.Reader //nolint:forbidigo // the default of the field
 	}
 	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now)}
+	s.ratios.tenants = make(map[string]*ratio)
 	s.numbers.next = make(map[string]numberBlock)
 	s.ring.Store(o.Ring)
 	s.directory.Store(&Directory{})

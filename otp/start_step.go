@@ -56,8 +56,11 @@ func (d *draft) weakDetail() string {
 // lasts longest, and notes it once a minute.
 func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 	rule, wait := dest.MaySend(now)
-	if w := dest.MayGuess(now); w > wait {
-		rule, wait = RuleLedger, w
+	by := guesser{
+		subject: d.ring.subjectTag(d.tenant.Name, d.req.Subject), channel: d.req.Channel, fresh: true, forever: d.tenant.Guessing.NoTrials,
+	}
+	if r, w := dest.mayJudge(now, by); w > wait {
+		rule, wait = r, w
 	}
 	if wait == 0 {
 		return nil

@@ -24,6 +24,7 @@ type Tenant struct {
 	Retention   time.Duration `json:"retention,omitempty"`    // of verifications; 30 days when zero
 	Journal     time.Duration `json:"journal,omitempty"`      // retention of the journal; 365 days when zero
 	Currency    string        `json:"currency,omitempty"`     // ISO 4217, of the prices in its routes
+	Guessing    Guessing      `json:"guessing,omitzero"`      // bounds of wrong guesses over all its addresses
 	Routes      []Route       `json:"routes,omitempty"`
 	Profiles    []Profile     `json:"profiles,omitempty"`
 	Templates   []Template    `json:"templates,omitempty"`

@@ -91,8 +91,12 @@ func (s *Service) trace(ctx context.Context, v Verification) (Trace, error) {
 	}
 	if now := s.Now(); ok {
 		one.Rule, one.Wait = d.MaySend(now)
-		if w := d.MayGuess(now); w > one.Wait {
-			one.Rule, one.Wait = RuleLedger, w
+		g := guesser{subject: s.Ring().subjectTag(v.Tenant, v.Spec.Subject), channel: v.channel(), fresh: true}
+		if t, ok := s.Directory().Tenant(v.Tenant); ok {
+			g.forever = t.Guessing.NoTrials
+		}
+		if r, w := d.mayJudge(now, g); w > one.Wait {
+			one.Rule, one.Wait = r, w
 		}
 	}
 	if one.Rows, err = s.rows(ctx, v.Course.Message); err != nil {

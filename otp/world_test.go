@@ -125,6 +125,27 @@ func want(t testing.TB, err error, kind otp.Kind, rule string, wait time.Duratio
 	}
 }
 
+// change changes the only destination that there is.
+func change(t testing.TB, w *world.World, f func(*otp.Destination)) {
+	t.Helper()
+	key := destinations(t, w)[0].Key
+	err := w.Store.Do(t.Context(), otp.Step{Load: otp.Keys{Destinations: []otp.Key{key}}, Decide: func(_ time.Time, st *otp.State) error {
+		d, _ := st.Destinations.Get(key)
+		f(&d)
+		st.Destinations.Put(key, d)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forget ends the wrong guesses in a row and leaves those of the ledger.
+func forget(t testing.TB, w *world.World) {
+	t.Helper()
+	change(t, w, func(d *otp.Destination) { d.Run, d.Own = otp.Run{}, otp.Run{} })
+}
+
 func statuses(rows []otp.Verification) []otp.Status {
 	var list []otp.Status
 	for i := range rows {

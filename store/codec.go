@@ -205,7 +205,22 @@ func PackDestination(d *otp.Destination) []byte {
 		p.time(w.At)
 		p.number(int64(w.Chance))
 	}
+	if d.Run != (otp.Run{}) || d.Own != (otp.Run{}) || d.Subject != (otp.SubjectTag{}) {
+		p.run(&d.Run)
+		p.run(&d.Own)
+		p.bytes(d.Subject[:])
+	}
 	return p
+}
+
+func (p *packer) run(r *otp.Run) {
+	p.number(int64(r.Failures))
+	p.time(r.At)
+	*p = append(*p, r.Channels)
+}
+
+func (u *unpacker) run() otp.Run {
+	return otp.Run{Failures: int(u.number()), At: u.time(), Channels: u.octet()}
 }
 
 // UnpackDestination is the inverse of [PackDestination].
@@ -222,6 +237,14 @@ func UnpackDestination(b []byte, d *otp.Destination) error {
 	}
 	for range u.count() {
 		d.Wrongs = append(d.Wrongs, otp.Wrong{At: u.time(), Chance: uint64(u.number())})
+	}
+	if u.more() {
+		d.Run, d.Own = u.run(), u.run()
+		if tag := u.raw(); len(tag) != len(d.Subject) {
+			u.fail()
+		} else {
+			copy(d.Subject[:], tag)
+		}
 	}
 	return u.err
 }

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +39,8 @@ func Run(t *testing.T, construct Constructor, speaker Speaker) {
 		{"another tenant's is unknown", foreign},
 		{"the sixth message in ten minutes is refused", throttledSends},
 		{"a full guess ledger refuses the right code too", fullLedger},
+		{"after six wrong codes in a row the next one waits", delayed},
+		{"after a hundred in a row the address is locked", locked},
 		{"no credentials and wrong ones are refused", credentials},
 		{"bad requests change nothing", badRequests},
 		{"a peek consumes no right code and counts a wrong one", peeking},
@@ -168,20 +171,75 @@ func throttledSends(_ *testing.T, s *Scene) {
 
 func fullLedger(t *testing.T, s *Scene) {
 	var id, code string
-	for _, wrong := range []int{tries, tries, tries, tries - 1, 1} { // 20 in all
+	for i := range 5 { // 20 in all, and never six in a row
 		id, code = s.start(number)
-		for range wrong {
+		for range tries - 1 {
 			s.check(id, otptest.WrongCode(code))
+		}
+		if i < 4 {
+			s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, 1))
 		}
 	}
 	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeThrottled, 0))
-	if v := s.newest(); v.Status != otp.Pending || v.Attempts != 1 {
+	if v := s.newest(); v.Status != otp.Pending || v.Attempts != tries-1 {
 		t.Errorf("it is %s with %d tries spent", v.Status, v.Attempts)
 	}
 	if err := s.Forgive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.expect("the right code with an empty ledger", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-1))
+	s.expect("the right code with an empty ledger", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, 1))
+}
+
+// delayed: the sixth wrong guess in a row makes the next one at the same code
+// wait, whichever verification it is of.
+func delayed(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	for range tries {
+		s.check(id, otptest.WrongCode(code))
+	}
+	id, code = s.start(number)
+	s.expect("a first wrong code", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeWrong, tries-1))
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeThrottled, 0))
+	s.Clock.Advance(30 * time.Second)
+	s.expect("the right code after the delay", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-1))
+}
+
+// locked: 100 wrong guesses in a row refuse the right code and further starts.
+func locked(t *testing.T, s *Scene) {
+	id, code := s.start(number)
+	s.failures(99)
+	s.expect("the last wrong code", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeWrong, tries-1))
+	s.Clock.Advance(time.Hour + time.Second)
+	if s.newest().Expires.After(s.Clock.Now()) {
+		t.Fatal("the code lives too long for this story")
+	}
+	if heard := s.say(Start, Words{To: number}); heard.Status != http.StatusTooManyRequests {
+		t.Errorf("a start is answered %q (status %d)", heard.Word, heard.Status)
+	}
+	if err := s.Forgive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id, code = s.start(number)
+	s.failures(100)
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeThrottled, 0))
+	if v := s.newest(); v.Status != otp.Pending || v.Attempts != 0 {
+		t.Errorf("it is %s with %d tries spent", v.Status, v.Attempts)
+	}
+}
+
+// failures lets the newest verification's address have failed so often in a
+// row, which would take days.
+func (s *Scene) failures(n int) {
+	v := s.newest()
+	err := s.Store.Do(s.tb.Context(), otp.Step{Load: otp.Keys{Destinations: []otp.Key{v.Destination}}, Decide: func(now time.Time, st *otp.State) error {
+		d, _ := st.Destinations.Get(v.Destination)
+		d.Run = otp.Run{Failures: n, At: now, Channels: 1}
+		st.Destinations.Put(d.Key, d)
+		return nil
+	}})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
 }
 
 func credentials(_ *testing.T, s *Scene) {

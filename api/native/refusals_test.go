@@ -103,16 +103,24 @@ func playRefusals(t *testing.T, router routers.Router, seen *sightings) {
 // fillLedger makes 20 wrong guesses, so that the right code is refused.
 func fillLedger(t *testing.T, w *world.World, handler http.Handler) {
 	t.Helper()
-	for i := range 21 {
-		if i%5 == 0 {
-			handler.ServeHTTP(httptest.NewRecorder(), post("/v1/verifications", `{"to":"ana@example.com","max_attempts":10}`))
-		}
+	check := func(code string) int {
 		all := w.Courier.Dispatches()
-		body := `{"code":"` + otptest.WrongCode(w.Courier.Last(t).Code) + `"}`
 		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, post("/v1/verifications/"+all[len(all)-1].Verification.ID.String()+"/check", body))
-		if want := map[bool]int{true: 429, false: 200}[i == 20]; rec.Code != want {
-			t.Errorf("guess %d is answered %d %s", i+1, rec.Code, rec.Body)
+		handler.ServeHTTP(rec, post("/v1/verifications/"+all[len(all)-1].Verification.ID.String()+"/check", `{"code":"`+code+`"}`))
+		return rec.Code
+	}
+	for i := range 20 {
+		if i%4 == 0 {
+			handler.ServeHTTP(httptest.NewRecorder(), post("/v1/verifications", `{"to":"ana@example.com"}`))
+		}
+		right := w.Courier.Last(t).Code
+		if got := check(otptest.WrongCode(right)); got != 200 {
+			t.Errorf("guess %d is answered %d", i+1, got)
+		}
+		if last := i == 19; i%4 == 3 {
+			if got, want := check(right), map[bool]int{true: 429, false: 200}[last]; got != want {
+				t.Errorf("the right code after %d wrong ones is answered %d", i+1, got)
+			}
 		}
 	}
 }

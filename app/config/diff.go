@@ -75,6 +75,7 @@ func tenantDiff(old, new *otp.Tenant) (all []string) {
 	add("routes", !same(old.Routes, new.Routes))
 	add("senders", !same(old.Senders, new.Senders))
 	add("currency", old.Currency != new.Currency, arrow(old.Currency, new.Currency))
+	add("guessing", old.Guessing != new.Guessing)
 	add("sender_policy", old.SenderPolicy != new.SenderPolicy, arrow(old.SenderPolicy, new.SenderPolicy))
 	add("profiles", !same(old.Profiles, new.Profiles), named(old.Profiles, new.Profiles, profileName, profileDiff)...)
 	add("templates", !same(old.Templates, new.Templates), named(old.Templates, new.Templates, templateName, nil)...)

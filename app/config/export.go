@@ -173,6 +173,14 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 	})
 	m.some("sender_policy", string(t.SenderPolicy))
 	m.some("currency", t.Currency)
+	if g := &t.Guessing; *g != (otp.Guessing{}) {
+		o := mapping()
+		o.number("min_checks", g.MinChecks)
+		o.number("alert_above", g.AlertAbove)
+		o.number("slow_above", g.SlowAbove)
+		o.no("trials", g.NoTrials)
+		m.put("guessing", o.node())
+	}
 	each(m, "profiles", t.Profiles, exportProfile)
 	each(m, "templates", t.Templates, exportTemplate)
 	each(m, "webhooks", t.Webhooks, func(w *otp.Webhook) *pairs {

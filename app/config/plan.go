@@ -215,6 +215,8 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.Journal = new.Journal
 		case "currency":
 			t.Currency = new.Currency
+		case "guessing":
+			t.Guessing = new.Guessing
 		case "routes":
 			t.Routes = new.Routes
 		case "senders":

@@ -11,7 +11,7 @@ import (
 
 // tenantKeys are the keys of a tenant, in the order in which they are written.
 func tenantKeys() []string {
-	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "contacts", "credentials"}
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "contacts", "credentials"}
 }
 
 func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
@@ -27,7 +27,7 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 		Name: o.text("name"), Brand: o.text("brand"), Home: o.text("home"), Countries: o.texts("countries"),
 		Policy: otp.Policy(o.text("policy")), Locale: o.locale("locale"), MaxLifetime: o.duration("max_lifetime"),
 		Retention: o.duration("retention"), Journal: o.duration("journal_retention"),
-		Currency: o.text("currency"),
+		Currency: o.text("currency"), Guessing: o.guessing("guessing"),
 	}
 	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))
 	t := &e.tenant
@@ -47,6 +47,18 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 		e.contacts = append(e.contacts, c)
 	})
 	return e
+}
+
+// guessing reads a tenant's bounds of wrong guesses.
+func (o *object) guessing(key string) otp.Guessing {
+	n := o.values[key]
+	if n == nil {
+		return otp.Guessing{}
+	}
+	g := o.r.object(n, o.at(key), "min_checks", "alert_above", "slow_above", "trials")
+	return otp.Guessing{
+		MinChecks: g.whole("min_checks"), AlertAbove: g.whole("alert_above"), SlowAbove: g.whole("slow_above"), NoTrials: !g.flag("trials", true),
+	}
 }
 
 // locale reads a language tag.

@@ -25,6 +25,7 @@ type cli struct {
 	Key          keyCmd          `cmd:"" help:"Make, rotate and thin out the key ring."`
 	Credential   credentialCmd   `cmd:"" help:"Make credentials for applications."`
 	Webhook      webhookCmd      `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
+	Lock         lockCmd         `cmd:"" help:"Tell and release what wrong guesses at an address have locked."`
 	Spend        spendCmd        `cmd:"" help:"Tell what a tenant's messages of a day cost."`
 	Erase        eraseCmd        `cmd:"" help:"Remove what is kept of one person's address."`
 	PersonalData personalDataCmd `cmd:"" help:"Print what is kept of one person's address."`

@@ -28,6 +28,9 @@ const (
 	Unsent
 	Retried
 	Unconfirmed
+	Locks
+	Releases
+	Alerts
 
 	counterCount // the number of counters
 )
@@ -53,6 +56,9 @@ func counters() []definition {
 		{name: "aldaba_messages_unsent_total", help: "Messages that were given up.", labels: message},
 		{name: "aldaba_messages_retried_total", help: "Rounds through all providers that failed and are followed by another.", labels: message},
 		{name: "aldaba_messages_unconfirmed_total", help: "Messages whose promised receipt did not come while the code lived.", labels: message},
+		{name: "aldaba_guess_locks_total", help: "Addresses that wrong guesses in a row locked.", labels: []string{"tenant"}},
+		{name: "aldaba_guess_releases_total", help: "Addresses that were released without a guess at them.", labels: []string{"tenant"}},
+		{name: "aldaba_guess_alerts_total", help: "Minutes in which too many of a tenant's guesses were wrong.", labels: []string{"tenant"}},
 	}
 }
 

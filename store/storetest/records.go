@@ -43,6 +43,9 @@ func fullDestination() otp.Destination {
 		Live:   []otp.Live{{Purpose: odd, ID: newID()}, {Purpose: "login", ID: newID()}},
 		Newest: newID(), Sends: []time.Time{kept(moment(1)), kept(moment(2))},
 		Wrongs:     []otp.Wrong{{At: kept(moment(3)), Chance: math.MaxUint64}, {At: kept(moment(4)), Chance: 1}},
+		Run:        otp.Run{Failures: 7, At: kept(moment(7)), Channels: 255},
+		Own:        otp.Run{Failures: 100, At: kept(moment(8)), Channels: 1},
+		Subject:    otp.SubjectTag{0, 255, 7: 1},
 		ApprovedAt: kept(moment(5)), Touched: kept(moment(6)),
 	}
 }
@@ -241,6 +244,7 @@ func (s *suite) rare(t *testing.T) {
 	w, x := s.writer(t), fullSet()
 	x.Verification.Course, x.Message.Progress, x.Message.Charges = otp.Course{}, otp.Progress{}, otp.Charges{}
 	x.Handle.Message, x.Handle.Fate = otp.ID{}, otp.FateUnknown
+	x.Destination.Run, x.Destination.Own, x.Destination.Subject = otp.Run{}, otp.Run{}, otp.SubjectTag{}
 	do(t, w, otp.Keys{}, x.put)
 	same(t, x.fetch(t, w), x)
 	for _, change := range []func(){
@@ -256,6 +260,11 @@ func (s *suite) rare(t *testing.T) {
 		func() { x.Message.Charges.Charged = 45_000 },
 		func() { x.Message.Charges.Spent = 31_000 },
 		func() { x.Message.Charges = otp.Charges{} },
+		func() { x.Destination.Run.Failures = 1 },
+		func() { x.Destination.Run = otp.Run{Channels: 1} },
+		func() { x.Destination.Run, x.Destination.Own.At = otp.Run{}, kept(moment(10)) },
+		func() { x.Destination.Own, x.Destination.Subject = otp.Run{}, otp.SubjectTag{1} },
+		func() { x.Destination.Subject = otp.SubjectTag{} },
 		func() { x.Handle.Message = newID() },
 		func() { x.Handle.Fate = otp.FateDelivered },
 		func() { x.Handle.Message, x.Handle.Fate = otp.ID{}, otp.FateUnknown },

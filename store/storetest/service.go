@@ -20,6 +20,7 @@ func (s *suite) serviceFacts() map[string]func(*testing.T) {
 		"of 64 right guesses at once exactly one is approved":    s.rightGuesses,
 		"64 wrong guesses at once use each try exactly once":     s.wrongGuesses,
 		"of 64 starts at once for one address exactly five send": s.manyStarts,
+		"of 64 guesses at once at 99 in a row one is judged":     s.lastGuess,
 		"tenants never meet": s.tenantsApart,
 		"an erasure among starts and guesses leaves nothing behind": s.erasing,
 		"the sweeper expires, erases and deletes what time asks it": s.sweeping,
@@ -29,6 +30,7 @@ func (s *suite) serviceFacts() map[string]func(*testing.T) {
 // server is the core over one writer.
 type server struct {
 	*otp.Service
+	store    *store.Writer
 	mu       sync.Mutex
 	messages map[otp.ID]otp.Dispatch
 }
@@ -56,7 +58,7 @@ func (s *server) code(t *testing.T, id otp.ID) string {
 // serve makes a core over a writer; ahead is how far its clock is turned.
 func serve(t *testing.T, w *store.Writer, ahead func() time.Duration) *server {
 	t.Helper()
-	s := &server{messages: make(map[otp.ID]otp.Dispatch)}
+	s := &server{store: w, messages: make(map[otp.ID]otp.Dispatch)}
 	id := newID()
 	s.Service = otp.New(otp.Options{
 		Store: w, Ring: otptest.Ring(t), Courier: s, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{},
@@ -148,6 +150,40 @@ func (s *suite) wrongGuesses(t *testing.T) {
 		if _, outcome, err := servers[1].guess(acme(), v.ID, code); err != nil || outcome != otp.OutcomeExhausted {
 			t.Errorf("the right code afterwards: %v, %v", outcome, err)
 		}
+	}
+}
+
+// lastGuess: one more wrong guess locks the address, and no second is judged.
+func (s *suite) lastGuess(t *testing.T) {
+	servers := s.servers(t)
+	for round := range s.opts.Rounds {
+		v, err := servers[0].begin("acme", number(round))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = servers[0].store.Do(t.Context(), otp.Step{Load: otp.Keys{Verifications: []otp.ID{v.ID}}, Decide: func(now time.Time, st *otp.State) error {
+			row, _ := st.Verifications.Get(v.ID)
+			d, _ := st.Destinations.Get(row.Destination)
+			d.Run = otp.Run{Failures: 99, At: now.Add(-2 * time.Hour), Channels: 1}
+			st.Destinations.Put(d.Key, d)
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := otptest.WrongCode(servers[0].code(t, v.ID))
+		var wrong, refused atomic.Int64
+		everybody(servers, func(s *server) {
+			switch _, outcome, err := s.guess(acme(), v.ID, code); {
+			case outcome == otp.OutcomeWrong:
+				wrong.Add(1)
+			case outcome == otp.OutcomeThrottled && otp.AsError(err).Rule == otp.RuleLock:
+				refused.Add(1)
+			default:
+				t.Errorf("%v, %v", outcome, err)
+			}
+		})
+		same(t, [2]int64{wrong.Load(), refused.Load()}, [2]int64{1, callers - 1})
 	}
 }
 
