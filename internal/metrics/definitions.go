@@ -28,6 +28,7 @@ const (
 	Unsent
 	Retried
 	Unconfirmed
+	WeakSettings
 
 	counterCount // the number of counters
 )
@@ -53,6 +54,7 @@ func counters() []definition {
 		{name: "aldaba_messages_unsent_total", help: "Messages that were given up.", labels: message},
 		{name: "aldaba_messages_retried_total", help: "Rounds through all providers that failed and are followed by another.", labels: message},
 		{name: "aldaba_messages_unconfirmed_total", help: "Messages whose promised receipt did not come while the code lived.", labels: message},
+		{name: "aldaba_weak_settings_total", help: "Settings of starts that were cut to the policy's bounds, or honoured although they are weak.", labels: []string{"tenant", "dialect", "setting"}},
 	}
 }
 
