@@ -58,7 +58,7 @@ func (s *Service) receipt(ring *Ring, v *Verification) string {
 	approved := v.Ended.Unix()
 	claims := receiptClaims{
 		Issuer: cmp.Or(s.o.Issuer, defaultIssuer), Audience: v.Tenant, Subject: ring.pseudonym(v.Tenant, v.Destination), ID: v.ID.String(),
-		Issued: approved, Expires: approved + int64(cmp.Or(s.o.ReceiptLife, DefaultReceiptLife)/time.Second),
+		Issued: approved, Expires: approved + int64(s.receiptLife()/time.Second),
 		Verification: v.ID.String(), Purpose: v.Spec.Purpose, Channel: string(v.channel()), Approved: approved,
 		Payment: base64.RawURLEncoding.EncodeToString(v.Spec.Context),
 	}
@@ -95,14 +95,23 @@ type ReceiptKey struct {
 	Key ed25519.PublicKey
 }
 
-// ReceiptKeys lists the keys of all receipts that may be about, and those that
-// are about to sign some, oldest first.
-func (r *Ring) ReceiptKeys() []ReceiptKey {
+// ReceiptKeys lists the keys that receipts which are good now may be signed
+// with, and those that are about to sign some, oldest first. One that was
+// replaced goes when its last receipt has expired, so that who stole it later
+// can do nothing with it.
+func (s *Service) ReceiptKeys() []ReceiptKey {
+	last := s.Now().Add(-s.receiptLife() - rotationDelay) // servers' clocks differ a little
 	var all []ReceiptKey
-	for _, k := range r.keys {
-		if k.use == UseSign {
-			all = append(all, ReceiptKey{k.name(), k.attest.Public().(ed25519.PublicKey)}) //nolint:forcetypeassert // documented by crypto/ed25519
+	for _, k := range s.Ring().keys {
+		if k.use != UseSign {
+			continue
 		}
+		if !k.from.After(last) {
+			all = nil // it replaced the ones before, long ago
+		}
+		all = append(all, ReceiptKey{k.name(), k.attest.Public().(ed25519.PublicKey)}) //nolint:forcetypeassert // documented by crypto/ed25519
 	}
 	return all
 }
+
+func (s *Service) receiptLife() time.Duration { return cmp.Or(s.o.ReceiptLife, DefaultReceiptLife) }

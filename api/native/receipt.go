@@ -32,7 +32,7 @@ type keySet struct {
 // take one for a receipt.
 func (d *dialect) keys(w http.ResponseWriter, _ *http.Request) {
 	var set keySet
-	for _, k := range d.service.Ring().ReceiptKeys() {
+	for _, k := range d.service.ReceiptKeys() {
 		set.Keys = append(set.Keys, jwk{"OKP", "Ed25519", k.ID, "sig", "EdDSA", base64.RawURLEncoding.EncodeToString(k.Key)})
 	}
 	w.Header().Set("Cache-Control", keyCache)

@@ -133,7 +133,11 @@ func (s *Server) sections(o *object, file string) {
 
 // receiptLife reads how long receipts are good for; their times are in seconds.
 func (o *object) receiptLife(key string) time.Duration {
+	before := len(o.r.mistakes)
 	d := o.duration(key)
+	if len(o.r.mistakes) > before {
+		return 0
+	}
 	if d < otp.MinReceiptLife || d > otp.MaxReceiptLife || d%time.Second != 0 {
 		o.fail(key, "must be %s to %s, in whole seconds", otp.MinReceiptLife, otp.MaxReceiptLife)
 	}
