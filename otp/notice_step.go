@@ -70,6 +70,25 @@ func (s *Service) Notice(ctx context.Context, m Message) (Notice, error) {
 	return s.compose(ctx, &m, w)
 }
 
+// TakeOver makes an outbox row of an event that a dead server left this
+// server's. The result has the owner before when another was quicker.
+// Errors: Unavailable, Internal.
+func (s *Service) TakeOver(ctx context.Context, m Message) (Message, error) {
+	mine := m
+	err := s.do(ctx, Step{Load: Keys{Messages: []ID{m.ID}}, Decide: func(_ time.Time, st *State) error {
+		mine = m
+		stored, ok := st.Messages.Get(m.ID)
+		if !ok || stored.Owner != m.Owner {
+			return nil
+		}
+		stored.Owner = s.o.Server
+		st.Messages.Put(m.ID, stored)
+		mine = stored
+		return nil
+	}})
+	return mine, err
+}
+
 // compose reads the event and makes what is told of it.
 func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, error) {
 	gone := &Error{Kind: NotFound, Message: "the event is gone"}
