@@ -174,7 +174,9 @@ func TestTextsOfPaymentProfilesShowThem(t *testing.T) {
 	tenant := otp.Tenant{
 		Name: "acme", Profiles: []otp.Profile{{Name: "pay", Purpose: otp.AuthorizePayment}, {Name: "login"}},
 		Templates: []otp.Template{
-			{Profile: "login", Text: "{{code}}"}, {Text: "{{code}}"}, {Profile: "pay", Channel: otp.SMS, Text: "{{amount}} {{currency}} {{payee}} {{code}}"},
+			{Profile: "login", Text: "{{code}}"},
+			{Text: "{{code}}"},
+			{Profile: "pay", Channel: otp.SMS, Text: "{{amount}} {{currency}} {{payee}} {{code}}"},
 			{Profile: "pay", Channel: otp.Email, Text: "{{code}} {{amount}} {{currency}}"},
 		},
 	}
