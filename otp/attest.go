@@ -21,7 +21,7 @@ const (
 	defaultIssuer      = "aldaba"
 	DefaultReceiptLife = 5 * time.Minute
 	MinReceiptLife     = 10 * time.Second
-	MaxReceiptLife     = 24 * time.Hour
+	MaxReceiptLife     = time.Hour // a retired key must not take good receipts along, see retireSignDelay
 )
 
 // receiptType keeps a receipt from being taken for another token of the same

@@ -203,3 +203,17 @@ func TestWeakSettingsAreTold(t *testing.T) {
 		t.Errorf("the journal says %+v, %v", events, err)
 	}
 }
+
+// A payee may be a person: what is kept of a payment is told to who asks for it.
+func TestPaymentsArePersonalData(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	v, _ := start(t, w, paying("10.00"))
+	kept, err := w.PersonalData(t.Context(), "acme", phone)
+	if err != nil || len(kept.Verifications) != 1 || kept.Verifications[0].Variables["payee"] != "Ana" {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	if stored(t, w, v.ID).Spec.Context == nil {
+		t.Error("the payment's digest is not kept")
+	}
+}

@@ -68,6 +68,7 @@ func PackSpec(s *otp.Spec) []byte {
 		p.text(string(l.Channel))
 		p.number(int64(l.Wait))
 	}
+	p.time(s.Erased)
 	p.truth(s.Receipt)
 	return p
 }
@@ -91,7 +92,10 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 	for range u.count() {
 		s.Plan = append(s.Plan, otp.Leg{Channel: otp.Channel(u.text()), Wait: time.Duration(u.number())})
 	}
-	if u.more() { // appended after the plan
+	if u.more() {
+		s.Erased = u.time()
+	}
+	if u.more() { // appended after the erasure
 		s.Receipt = u.truth()
 	}
 	return s, u.err

@@ -20,6 +20,7 @@ func fullSpec() otp.Spec {
 		KeyID: math.MaxUint32, OwnCode: true, FreshCode: true, Context: []byte{0}, Letter: []byte("l"), Metadata: []byte("{}"),
 		Number: math.MinInt64, Handle: otp.Key{1}, Prev: otp.ID{2}, Country: "PE",
 		Plan:    []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
+		Erased:  time.Date(2026, 7, 2, 2, 3, 4, 567000, time.UTC),
 		Receipt: true,
 	}
 }
@@ -74,11 +75,13 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	spec, place := fullSpec(), fullDestination()
 	packed := store.PackSpec(&spec)
 	older := spec
+	older.Erased = time.Time{}
+	second := len(store.PackSpec(&older)) - 2 // a zero time and no
 	older.Country, older.Plan = "", nil
-	end := len(store.PackSpec(&older)) - 3 // an empty text, a list of none, and no
+	first := len(store.PackSpec(&older)) - 4 // an empty text, a list of none, a zero time and no
 	for n := range packed {
-		if n == end || n == len(packed)-1 {
-			continue // a whole value of the first version, or of that before receipts
+		if n == first || n == second || n == len(packed)-1 {
+			continue // a whole value of an older version
 		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("spec cut at %d: %v", n, err)

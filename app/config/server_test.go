@@ -97,9 +97,9 @@ func TestMistakesOfServerFiles(t *testing.T) {
 				"s.yaml:10: webhooks.allow[0]: must be a network such as 10.0.0.0/8, or an address\n" +
 				"s.yaml:10: webhooks.allow[1]: must be a network such as 10.0.0.0/8, or an address",
 		},
-		"receipts for too short":  {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 9s\n", "s.yaml:3: receipt_lifetime: must be 10s to 24h0m0s, in whole seconds"},
-		"receipts for too long":   {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 86401\n", "s.yaml:3: receipt_lifetime: must be 10s to 24h0m0s, in whole seconds"},
-		"receipts for no seconds": {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 10500ms\n", "s.yaml:3: receipt_lifetime: must be 10s to 24h0m0s, in whole seconds"},
+		"receipts for too short":  {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 9s\n", "s.yaml:3: receipt_lifetime: must be 10s to 1h0m0s, in whole seconds"},
+		"receipts for too long":   {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 3601\n", "s.yaml:3: receipt_lifetime: must be 10s to 1h0m0s, in whole seconds"},
+		"receipts for no seconds": {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 10500ms\n", "s.yaml:3: receipt_lifetime: must be 10s to 1h0m0s, in whole seconds"},
 		"receipts for no time":    {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: soon\n", "s.yaml:3: receipt_lifetime: must be a duration such as 5m or 300s, or a number of seconds"},
 		"two ways": {
 			"keys: k\ndatabase: sqlite:x\ndatabase_env: DB\nkeys: j",
