@@ -65,6 +65,7 @@ type Spec struct {
 	Prev        ID     // the destination's verification before this one
 	Country     string // ISO 3166 of a number, "" when unknown
 	Plan        []Leg  // channels that follow one another, or none
+	Test        bool   // of a test address: a fixed code, nothing is sent, no limit counts
 }
 
 // Leg is one channel of a plan.
@@ -99,6 +100,15 @@ type Destination struct {
 	Wrongs     []Wrong     // the last 20 wrong guesses, oldest first
 	ApprovedAt time.Time
 	Touched    time.Time // last change; an idle row is swept
+	LastStart  LastStart // zero unless its newest start may come again
+}
+
+// LastStart is how a destination knows its newest start when it comes again. It
+// is forgotten when the verification ends.
+type LastStart struct {
+	Print Key // of the request; see [Retry]
+	At    time.Time
+	ID    ID // of the verification that it made
 }
 
 // Live points from a purpose to the verification that serves it.
@@ -231,4 +241,5 @@ const (
 	EventSilent     EventKind = "unconfirmed" // the carrier promised a receipt and none came while the code lived
 	EventNextLeg    EventKind = "next"        // the plan went on to its next channel
 	EventRefused    EventKind = "refused"     // a limit said no; one line a rule, key and minute
+	EventRepeated   EventKind = "repeated"    // an equal start got the first one's answer; one line a key and minute
 )

@@ -89,7 +89,7 @@ func (s *Service) trace(ctx context.Context, v Verification) (Trace, error) {
 	if err != nil {
 		return Trace{}, unread(err)
 	}
-	if now := s.Now(); ok {
+	if now := s.Now(); ok && !v.Spec.Test {
 		one.Rule, one.Wait = d.MaySend(now)
 		if w := d.MayGuess(now); w > one.Wait {
 			one.Rule, one.Wait = RuleLedger, w

@@ -68,6 +68,7 @@ func PackSpec(s *otp.Spec) []byte {
 		p.text(string(l.Channel))
 		p.number(int64(l.Wait))
 	}
+	p.truth(s.Test)
 	return p
 }
 
@@ -89,6 +90,9 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 	s.Country = u.text()
 	for range u.count() {
 		s.Plan = append(s.Plan, otp.Leg{Channel: otp.Channel(u.text()), Wait: time.Duration(u.number())})
+	}
+	if u.more() {
+		s.Test = u.truth()
 	}
 	return s, u.err
 }
@@ -201,6 +205,14 @@ func PackDestination(d *otp.Destination) []byte {
 		p.time(w.At)
 		p.number(int64(w.Chance))
 	}
+	if d.LastStart == (otp.LastStart{}) {
+		p.truth(false)
+		return p
+	}
+	p.truth(true)
+	p.bytes(d.LastStart.Print[:])
+	p.time(d.LastStart.At)
+	p.bytes(d.LastStart.ID[:])
 	return p
 }
 
@@ -218,6 +230,9 @@ func UnpackDestination(b []byte, d *otp.Destination) error {
 	}
 	for range u.count() {
 		d.Wrongs = append(d.Wrongs, otp.Wrong{At: u.time(), Chance: uint64(u.number())})
+	}
+	if u.more() && u.truth() {
+		d.LastStart = otp.LastStart{Print: u.key(), At: u.time(), ID: otp.ID(u.key())}
 	}
 	return u.err
 }

@@ -20,6 +20,7 @@ func fullSpec() otp.Spec {
 		KeyID: math.MaxUint32, OwnCode: true, FreshCode: true, Context: []byte{0}, Letter: []byte("l"), Metadata: []byte("{}"),
 		Number: math.MinInt64, Handle: otp.Key{1}, Prev: otp.ID{2}, Country: "PE",
 		Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
+		Test: true,
 	}
 }
 
@@ -33,6 +34,7 @@ func fullDestination() otp.Destination {
 	return otp.Destination{
 		Live: []otp.Live{{Purpose: "\xff", ID: otp.ID{1}}, {ID: otp.ID{2}}}, Newest: otp.ID{3}, Sends: []time.Time{at, at.AddDate(9, 0, 0)},
 		Wrongs: []otp.Wrong{{At: at, Chance: math.MaxUint64}, {Chance: 1}}, ApprovedAt: at,
+		LastStart: otp.LastStart{Print: otp.Key{4}, At: at, ID: otp.ID{5}},
 	}
 }
 
@@ -74,17 +76,24 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	packed := store.PackSpec(&spec)
 	older := spec
 	older.Country, older.Plan = "", nil
-	end := len(store.PackSpec(&older)) - 2 // an empty text and a list of none
+	first := len(store.PackSpec(&older)) - 3 // an empty text, a list of none, and no test
+	second := len(packed) - 1                // before tests
 	for n := range packed {
-		if n == end {
-			continue // a whole value of the first version
+		if n == first || n == second {
+			continue // a whole value of an older version
 		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("spec cut at %d: %v", n, err)
 		}
 	}
 	packed = store.PackDestination(&place)
+	before := place
+	before.LastStart = otp.LastStart{}
+	end := len(store.PackDestination(&before)) - 1
 	for n := range packed {
+		if n == end {
+			continue // a whole value from before there was a last start
+		}
 		if err := store.UnpackDestination(packed[:n], new(otp.Destination)); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("destination cut at %d: %v", n, err)
 		}

@@ -28,6 +28,8 @@ const (
 	Unsent
 	Retried
 	Unconfirmed
+	Tests
+	Repeated
 
 	counterCount // the number of counters
 )
@@ -53,6 +55,11 @@ func counters() []definition {
 		{name: "aldaba_messages_unsent_total", help: "Messages that were given up.", labels: message},
 		{name: "aldaba_messages_retried_total", help: "Rounds through all providers that failed and are followed by another.", labels: message},
 		{name: "aldaba_messages_unconfirmed_total", help: "Messages whose promised receipt did not come while the code lived.", labels: message},
+		{
+			name: "aldaba_test_events_total", help: "Events of test addresses, which no other metric of verifications counts.",
+			labels: []string{"tenant", "dialect", "status"},
+		},
+		{name: "aldaba_starts_repeated_total", help: "Times (at most one a minute and address) that an equal start got the first one's answer.", labels: []string{"tenant", "dialect"}},
 	}
 }
 

@@ -31,6 +31,7 @@ func fullVerification() otp.Verification {
 			OwnCode: true, FreshCode: true, Context: []byte(odd), Letter: []byte(odd + "letter"), Metadata: []byte(`{"a":1}`),
 			Number: math.MinInt64, Handle: newKey(), Prev: newID(), Country: "PE" + odd,
 			Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: odd}},
+			Test: true,
 		},
 		Status: otp.Void, Attempts: 3, Generation: 4, Sends: 5, LastSent: kept(moment(2)), Expires: kept(moment(3)),
 		Ended: kept(moment(4)), Events: 6, Course: otp.Course{Message: newID(), Leg: 1}, Secret: []byte(odd),
@@ -44,6 +45,7 @@ func fullDestination() otp.Destination {
 		Newest: newID(), Sends: []time.Time{kept(moment(1)), kept(moment(2))},
 		Wrongs:     []otp.Wrong{{At: kept(moment(3)), Chance: math.MaxUint64}, {At: kept(moment(4)), Chance: 1}},
 		ApprovedAt: kept(moment(5)), Touched: kept(moment(6)),
+		LastStart: otp.LastStart{Print: newKey(), At: kept(moment(7)), ID: newID()},
 	}
 }
 
