@@ -165,7 +165,7 @@ func (p *planner) tenant(e *tenantEntry) error {
 	e.over(&merged)
 	p.dialects(e)
 	if e.has("test_addresses") {
-		p.testAddresses(e, &merged)
+		p.testAddresses(e)
 	}
 	if e.has("credentials") {
 		var err error

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -17,34 +16,29 @@ func (r *reader) testAddress(n *yaml.Node, path string) otp.TestAddress {
 	return otp.TestAddress{Address: o.text("address"), Pattern: o.text("pattern"), Code: o.text("code"), Until: o.text("until")}
 }
 
-// testAddresses brings the test addresses of a file into the form in which
-// addresses are compared, and judges their ends, which is done only when they
-// are given: a list that was fine once is kept.
-func (p *planner) testAddresses(e *tenantEntry, t *otp.Tenant) {
-	all := make([]otp.TestAddress, len(t.TestAddresses))
-	for i, a := range t.TestAddresses {
-		at := fmt.Sprintf("%s.test_addresses[%d]", e.path, i)
+// testAddresses judges what needs the clock and the rules of addresses. It is
+// done only when they are given: a list that was fine once is kept.
+func (p *planner) testAddresses(e *tenantEntry) {
+	for i := range e.tenant.TestAddresses {
+		a, at := &e.tenant.TestAddresses[i], fmt.Sprintf("%s.test_addresses[%d]", e.path, i)
 		if fault := a.TooFar(p.tools.Now); fault != "" {
 			p.fail(at+".until", "%s", fault)
 		}
-		if a.Address != "" {
-			// Without a country: a test address is to be plain to everybody.
-			parsed, err := p.tools.Addresses.Parse(a.Address, "")
-			if err != nil {
-				p.fail(at+".address", "must be a number such as +15005550006, or an e-mail address")
-			}
-			a.Address = cmp.Or(parsed.Send, a.Address)
+		if a.Address != "" && !p.plainly(a.Address) {
+			p.fail(at+".address", "must be an address as it is sent to: + and digits alone, or a box with its domain in small letters")
 		}
-		if domain, mail := strings.CutPrefix(a.Pattern, "*@"); mail {
-			if parsed, err := p.tools.Addresses.Parse("a@"+domain, ""); err == nil {
-				a.Pattern = "*" + strings.TrimPrefix(parsed.Send, "a")
-			}
+		if domain, mail := strings.CutPrefix(a.Pattern, "*@"); mail && !p.plainly("a@"+domain) {
+			p.fail(at+".pattern", "must have a domain as it is sent to, in small letters")
 		}
-		all[i] = a
 	}
-	if len(all) > 0 {
-		t.TestAddresses = all
-	}
+}
+
+// plainly tells whether an address stands there as it is sent to, which is how
+// test addresses are compared. No country is assumed: a test address is to be
+// plain to everybody.
+func (p *planner) plainly(text string) bool {
+	parsed, err := p.tools.Addresses.Parse(text, "")
+	return err == nil && parsed.Send == text
 }
 
 // TestWarnings says which addresses of a tenant a fixed code proves, and until

@@ -59,7 +59,7 @@ func counters() []definition {
 			name: "aldaba_test_events_total", help: "Events of test addresses, which no other metric of verifications counts.",
 			labels: []string{"tenant", "dialect", "status"},
 		},
-		{name: "aldaba_starts_repeated_total", help: "Times (at most one a minute and address) that an equal start got the first one's answer.", labels: []string{"tenant", "dialect"}},
+		{name: "aldaba_starts_repeated_total", help: "Starts that came again within their window and got the first one's answer.", labels: []string{"tenant", "dialect"}},
 	}
 }
 
