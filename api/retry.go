@@ -39,7 +39,11 @@ func attempt(h http.Header) int {
 }
 
 // small reads a number of up to two digits: nobody repeats a call more often.
+// What is none is 0.
 func small(text string) (int, bool) {
 	n, err := strconv.ParseUint(text, 10, 8)
-	return int(n), err == nil && len(text) <= 2
+	if err != nil || len(text) > 2 {
+		return 0, false
+	}
+	return int(n), true
 }

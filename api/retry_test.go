@@ -21,6 +21,7 @@ func TestWhatLibrariesTellOfTheirTries(t *testing.T) {
 		"aws, first":          {http.Header{"Amz-Sdk-Request": {"attempt=1; max=3"}}, 1},
 		"aws, second":         {http.Header{"Amz-Sdk-Request": {"attempt=2; max=3"}}, 2},
 		"aws, with its time":  {http.Header{"Amz-Sdk-Request": {"ttl=20260131T090507Z; attempt=3; max=3"}}, 3},
+		"aws, too many":       {http.Header{"Amz-Sdk-Request": {"attempt=255"}}, 0},
 		"aws, none":           {http.Header{"Amz-Sdk-Request": {"max=3"}}, 0},
 		"aws, no number":      {http.Header{"Amz-Sdk-Request": {"attempt=two"}}, 0},
 	} {

@@ -140,8 +140,11 @@ func TestWhatIsATestAddress(t *testing.T) {
 	t.Parallel()
 	const fixed = "424242"
 	list := []otp.TestAddress{
-		{Pattern: "+1500555*", Code: fixed}, {Address: "+525512345678", Code: fixed}, {Pattern: "*@test.example", Code: fixed},
-		{Address: "qa@gmail.com", Code: fixed}, {Address: "+15005550001", Code: "777777"},
+		{Pattern: "+1500555*", Code: fixed},
+		{Address: "+525512345678", Code: fixed},
+		{Pattern: "*@test.example", Code: fixed},
+		{Address: "qa@gmail.com", Code: fixed},
+		{Address: "+15005550001", Code: "777777"},
 	}
 	for to, code := range map[string]string{
 		magic: fixed, "+1 500 555-0007": fixed, "+15005550001": "777777", "+15005560006": "", "+525512345678": fixed,

@@ -49,7 +49,8 @@ func TestTestAddressesAreKeptAsTheyAreCompared(t *testing.T) {
 	}
 	p := plan(t, f, Current{}, tools(t))
 	want := []otp.TestAddress{
-		{Address: "+15005550006", Code: "123456", Until: "2026-12-31"}, {Pattern: "+1500556*", Code: "000000", Until: "2027-01-03"},
+		{Address: "+15005550006", Code: "123456", Until: "2026-12-31"},
+		{Pattern: "+1500556*", Code: "000000", Until: "2027-01-03"},
 		{Pattern: "*@test.example", Code: "abc", Until: "2025-01-01"},
 	}
 	if got := p.Tenants[0].TestAddresses; !slices.Equal(got, want) {
