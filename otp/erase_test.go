@@ -211,7 +211,7 @@ func TestEraseDropsMessages(t *testing.T) {
 		t.Errorf("%v, %v", rows, err)
 	}
 	before := journal(t, w, hand.ID) + journal(t, w, took.ID)
-	if _, err := w.Report(t.Context(), inHand, otp.Attempt{Provider: "p", Result: otp.EventSent, Detail: "late " + to, IDs: []string{to}}); otp.KindOf(err) != otp.NotFound {
+	if _, err := w.Report(t.Context(), &inHand, otp.Attempt{Provider: "p", Result: otp.EventSent, Detail: "late " + to, IDs: []string{to}}); otp.KindOf(err) != otp.NotFound {
 		t.Errorf("a late report: %v", err)
 	}
 	if h := hear(t, w, "p", "carrier-1", otp.FateDelivered); h.Known {
