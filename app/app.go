@@ -189,6 +189,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.loops.Go(loop)
 	}
 	a.loops.Go(func() { a.serve(a.public, a.listener, options.TLS != nil) })
+	a.warnOfTests()
 	a.ready.Store(true)
 	return nil
 }

@@ -94,6 +94,17 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 	return plan, nil
 }
 
+// warnOfTests says at the start of a server which addresses a fixed code
+// proves.
+func (a *App) warnOfTests() {
+	tenants := a.Service.Directory().Tenants()
+	for i := range tenants {
+		for _, warning := range config.TestWarnings(&tenants[i], a.Clock.Now()) {
+			a.log.Warn("a fixed code is accepted", "detail", warning)
+		}
+	}
+}
+
 // templateWarnings names what is dear or idle in a tenant's templates. One that
 // cannot be judged has a mistake, which the plan tells by itself.
 func templateWarnings(t *otp.Tenant) []string {

@@ -19,6 +19,10 @@ func (a *App) observe(e *otp.Event) {
 	l := metrics.Labels{
 		Tenant: e.Tenant, Dialect: e.Dialect, Channel: string(e.Facts.Channel), Provider: e.Facts.Provider, Country: e.Facts.Country,
 	}
+	if e.Facts.Test { // not to be mistaken for people
+		a.metrics.Count(metrics.Tests, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Status: string(e.Kind)})
+		return
+	}
 	switch e.Kind {
 	case otp.EventSent, otp.EventRetry, otp.EventUnsent, otp.EventDelivered, otp.EventFailed, otp.EventSilent:
 		a.observeMessage(e, l)
@@ -43,6 +47,8 @@ func (a *App) observe(e *otp.Event) {
 	case otp.EventAlert:
 		a.metrics.Count(metrics.Alerts, metrics.Labels{Tenant: e.Tenant})
 		a.log.Warn("too many of a tenant's guesses are wrong; somebody may be guessing", "tenant", e.Tenant, "rule", e.Detail)
+	case otp.EventRepeated:
+		a.metrics.Count(metrics.Repeated, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect})
 	case otp.EventApproved:
 		a.metrics.Count(metrics.Approved, l)
 		a.metrics.Time(metrics.Approval, metrics.Labels{Dialect: l.Dialect, Channel: l.Channel, Country: l.Country}, e.Facts.Since.Seconds())

@@ -19,6 +19,9 @@ func (t *Trace) Text() string {
 	}
 	row("tenant", "%s, profile %s, %s by %s", t.Tenant, t.Profile, t.Purpose, t.Dialect)
 	row("to", "%s by %s%s", t.To, t.Channel, inBrackets(t.Country))
+	if t.Test {
+		row("TEST", "a test address: a fixed code proves it, nothing is sent, no limit counts")
+	}
 	row("started", "%s, %s ago", t.Created.Format(time.RFC3339), span(t.Now.Sub(t.Created)))
 	if t.Ended != nil {
 		row("ended", "%s, after %s", t.Ended.Format(time.RFC3339), span(t.Ended.Sub(t.Created)))

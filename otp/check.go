@@ -140,7 +140,7 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	case refusal != nil:
 		return View{}, g.outcome, refusal
 	}
-	if ok && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
+	if ok && !g.v.Spec.Test && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
 		s.judged(ctx, tenant, g.outcome)
 		s.follow(ctx, g)
 	}
@@ -192,8 +192,9 @@ func (g *guess) decide(now time.Time, st *State) (refusal, failure error) {
 // prove signs the receipt of an approval if one is wanted. It waits until after
 // the step, which all others wait for, unless the step remembers the answer.
 func (g *guess) prove() {
+	// The approval of a test address proves nothing.
 	wanted := g.receipt || g.v.Spec.Receipt && g.dialect == NativeDialect
-	if wanted && g.outcome == OutcomeApproved && !g.peek && g.view.Receipt == "" {
+	if wanted && g.outcome == OutcomeApproved && !g.peek && g.view.Receipt == "" && !g.v.Spec.Test {
 		g.view.Receipt = g.service.receipt(g.ring, &g.v)
 	}
 }
@@ -207,7 +208,7 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	g.subject = g.ring.subjectTag(g.v.Tenant, g.v.Spec.Subject)
 	by := g.bounds
 	by.subject, by.channel, by.fresh = g.subject, g.v.channel(), g.v.Attempts == 0
-	if rule, wait := g.dest.mayJudge(now, by); wait > 0 {
+	if rule, wait := g.dest.mayJudge(now, by); wait > 0 && !g.v.Spec.Test {
 		g.outcome = OutcomeThrottled
 		st.Journal(g.refused(now, rule))
 		e := throttled(rule, wait)
@@ -227,7 +228,11 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 		g.outcome = OutcomeApproved
 	default:
 		g.outcome = OutcomeApproved
-		g.dest = g.dest.proven(now, g.subject)
+		if g.v.Spec.Test { // which proves nothing
+			g.dest.Touched = now
+		} else {
+			g.dest = g.dest.proven(now, g.subject)
+		}
 		g.conclude(st, Approved, EventApproved, now, actor)
 	}
 	return nil, nil
@@ -237,11 +242,14 @@ func (g *guess) refused(now time.Time, rule string) Event {
 	return refusal(now, g.v.Tenant, g.dialect, g.caller.Identity, rule, g.dest.Key)
 }
 
-// wrong spends a try, charges the ledger and counts one more in a row.
+// wrong spends a try, charges the ledger and counts one more in a row, but not
+// those of a test address.
 func (g *guess) wrong(now time.Time, st *State, actor string) {
 	g.outcome = OutcomeWrong
 	g.v.Attempts++
-	g.dest, g.locks = g.dest.charged(now, g.v.space()).failed(now, g.subject, g.v.channel())
+	if !g.v.Spec.Test {
+		g.dest, g.locks = g.dest.charged(now, g.v.space()).failed(now, g.subject, g.v.channel())
+	}
 	if g.locks {
 		st.Journal(g.v.event(EventLocked, now, ActorServer, RuleLock))
 	}

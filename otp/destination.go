@@ -69,6 +69,16 @@ func (d Destination) sent(now time.Time) Destination {
 	return d
 }
 
+// counting returns the destination with one more send of a verification. Those
+// of a test address do not count: nothing is sent.
+func (d Destination) counting(v *Verification, now time.Time) Destination {
+	if v.Spec.Test {
+		d.Touched = now
+		return d
+	}
+	return d.sent(now)
+}
+
 // MayGuess tells whether a guess may be judged at now. Otherwise it returns
 // how long it takes until enough wrong guesses are a day old.
 func (d *Destination) MayGuess(now time.Time) (wait time.Duration) {
@@ -117,8 +127,12 @@ func (d Destination) serving(purpose string, id ID) Destination {
 	return d
 }
 
-// without returns the destination with id serving nothing.
+// without returns the destination with id serving nothing, neither a purpose
+// nor a start that comes again.
 func (d Destination) without(id ID) Destination {
+	if d.LastStart.ID == id {
+		d.LastStart = LastStart{}
+	}
 	d.Live = slices.DeleteFunc(slices.Clone(d.Live), func(l Live) bool { return l.ID == id })
 	return d
 }

@@ -27,6 +27,20 @@ func (m Message) born(v *Verification, now time.Time) Message {
 	return m
 }
 
+// post puts a new message into the outbox and reserves its price. Nothing is
+// sent to a test address: its message is never kept, and nobody pays.
+func (v *Verification) post(now time.Time, st *State, paid purse, m Message) (Message, error) {
+	if v.Spec.Test {
+		return m, nil
+	}
+	m = m.born(v, now)
+	if err := paid.reserve(st, &m, v); err != nil {
+		return m, err
+	}
+	st.Messages.Put(m.ID, m)
+	return m, nil
+}
+
 // event is the journal number of the message's present try.
 func (m *Message) event() int { return m.FirstEvent + min(m.Attempt, messageEvents-1) }
 

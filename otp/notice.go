@@ -98,6 +98,7 @@ type noticeData struct {
 	Provider string          `json:"provider,omitempty"`
 	Detail   string          `json:"detail,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Test     bool            `json:"test,omitempty"`
 }
 
 func rfc3339(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -106,7 +107,7 @@ func rfc3339(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00
 func noticeOf(e *Event, v *Verification, to string) ([]byte, error) {
 	b := noticeBody{Type: "verification." + string(e.Kind), Timestamp: rfc3339(e.At), Data: noticeData{
 		ID: v.ID.String(), Status: v.Status.String(), To: v.masked(to), Channel: string(v.Spec.Channel), Purpose: v.Spec.Purpose,
-		Subject: v.Spec.Subject, Metadata: v.Spec.Metadata,
+		Subject: v.Spec.Subject, Metadata: v.Spec.Metadata, Test: v.Spec.Test,
 	}}
 	if channel, provider, detail, ok := e.Carried(); ok {
 		b.Data.Channel, b.Data.Provider, b.Data.Detail = string(channel), provider, detail

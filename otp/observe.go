@@ -15,6 +15,7 @@ type Facts struct {
 	Provider string        // of a message's event
 	Since    time.Duration // since the verification began, or the message for a message's event
 	Weak     []string      // of a start: settings that are weak or were cut
+	Test     bool          // of a test address
 }
 
 // carried is the detail of a message's event.

@@ -31,7 +31,7 @@ func (d *draft) legs(s *Service, dir *Directory) []Leg {
 	}
 	var open []Leg
 	for _, leg := range plan {
-		if s.reachable(dir, d.tenant, leg.Channel, d.address.Send, d.record.Spec.Country) {
+		if d.test != nil || s.reachable(dir, d.tenant, leg.Channel, d.address.Send, d.record.Spec.Country) {
 			open = append(open, leg)
 		}
 	}
@@ -64,11 +64,10 @@ func (v *Verification) advance(now time.Time, st *State, paid purse, m Message, 
 	m.Tenant, m.Verification, m.Kind, m.Channel = v.Tenant, v.ID, CodeMessage, v.channel()
 	v.Course.Message = m.ID
 	st.Journal(v.event(EventNextLeg, now, actor, string(m.Channel)))
-	m = m.born(v, now)
-	if err := paid.reserve(st, &m, v); err != nil {
+	m, err := v.post(now, st, paid, m)
+	if err != nil {
 		return m, err
 	}
-	st.Messages.Put(m.ID, m)
 	st.Verifications.Put(v.ID, *v)
 	return m, nil
 }
@@ -97,7 +96,7 @@ func (s *Service) Next(ctx context.Context, req NextRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	s.o.Courier.Accept(Dispatch{Message: *a.message, Verification: a.v, Origin: ctx})
+	s.hand(ctx, a)
 	return a.view, nil
 }
 
@@ -112,7 +111,7 @@ func (a *act) next(now time.Time, st *State, m Message) error {
 		return err
 	}
 	a.v.Sends, a.v.LastSent = a.v.Sends+1, now
-	a.dest = a.dest.sent(now)
+	a.dest = a.dest.counting(&a.v, now)
 	st.Destinations.Put(a.dest.Key, a.dest)
 	m, err := a.v.advance(now, st, a.purse, m, a.caller.Identity)
 	if err != nil {

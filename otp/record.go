@@ -69,6 +69,7 @@ type Spec struct {
 	Plan        []Leg     // channels that follow one another, or none
 	Erased      time.Time // when the personal data in it was erased
 	Receipt     bool      // an approval over the native API comes with a receipt
+	Test        bool      // of a test address: a fixed code, nothing is sent, no limit counts
 }
 
 // Leg is one channel of a plan.
@@ -107,6 +108,15 @@ type Destination struct {
 	Subject    SubjectTag  // of who proved the address last with a subject given
 	ApprovedAt time.Time
 	Touched    time.Time // last change; an idle row is swept
+	LastStart  LastStart // zero unless its newest start may come again
+}
+
+// LastStart is how a destination knows its newest start when it comes again. It
+// is forgotten when the verification ends.
+type LastStart struct {
+	Print Key // of the request; see [Retry]
+	At    time.Time
+	ID    ID // of the verification that it made
 }
 
 // Live points from a purpose to the verification that serves it.
@@ -243,4 +253,5 @@ const (
 	EventLocked     EventKind = "locked"      // this wrong guess locked the address
 	EventReleased   EventKind = "released"    // a locked address was released without a guess at it
 	EventAlert      EventKind = "alert"       // too many of a tenant's guesses are wrong; one line a minute
+	EventRepeated   EventKind = "repeated"    // an equal start got the first one's answer; one line a key and minute
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,10 +157,16 @@ func (r *Ring) handleKey(tenant, dialect, name string) Key {
 
 func (r *Ring) contactKey(tenant, id string) Key { return r.lookup("contact", tenant, id) }
 
+// testMark ends the detail of every event of a test address.
+const testMark = "test"
+
 // event makes a journal line of a verification and counts it.
 func (v *Verification) event(kind EventKind, now time.Time, actor, detail string) Event {
 	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
-	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created)}
+	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created), Test: v.Spec.Test}
+	if v.Spec.Test {
+		e.Detail = strings.TrimSpace(detail + " " + testMark)
+	}
 	v.Events++
 	return e
 }

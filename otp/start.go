@@ -53,6 +53,7 @@ type StartRequest struct {
 	Numbered bool
 
 	Repeat *Repeat
+	Retry  Retry
 }
 
 // Replace is a policy about older verifications (ruling R7).
@@ -92,6 +93,7 @@ type View struct {
 	// Receipt is the signed proof of an approval that was asked for with its
 	// check, else "".
 	Receipt string
+	Test    bool // of a test address
 }
 
 // draft is a checked start request, ready to be decided.
@@ -112,6 +114,8 @@ type draft struct {
 	purse   purse
 	handle  Key
 	replay  *replayCheck
+	test    *TestAddress // that the address is, or nil
+	again   again
 }
 
 // Start issues a code: it checks the request, then in one atomic step charges
@@ -146,7 +150,12 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	if refusal != nil {
 		return View{}, refusal
 	}
-	s.o.Courier.Accept(Dispatch{Message: d.message, Verification: d.record, Origin: ctx, letter: &d.letter})
+	if !d.again.first.IsZero() {
+		return s.firstView(ctx, d)
+	}
+	if !d.record.Spec.Test {
+		s.o.Courier.Accept(Dispatch{Message: d.message, Verification: d.record, Origin: ctx, letter: &d.letter})
+	}
 	return d.view(), nil
 }
 
@@ -238,9 +247,10 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 		return &Error{Kind: NoCredit, Message: "the account has no balance"}
 	}
 	spec := &d.record.Spec
+	d.testing(s.Now())
 	if !a.Email {
 		spec.Country = s.o.Addresses.Country(a.Send)
-		if !d.tenant.allowsAll() && !d.tenant.allows(spec.Country) {
+		if d.test == nil && !d.tenant.allowsAll() && !d.tenant.allows(spec.Country) {
 			return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
 		}
 	}
@@ -251,7 +261,7 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 			spec.Plan = legs
 		}
 	}
-	if !s.reachable(dir, d.tenant, d.req.Channel, a.Send, spec.Country) {
+	if d.test == nil && !s.reachable(dir, d.tenant, d.req.Channel, a.Send, spec.Country) {
 		return &Error{Kind: Undeliverable, Field: "channel", Rule: "route", Message: "the tenant has no route for this channel and address"}
 	}
 	return d.tenant.checkSender(d.req.Channel, cmp.Or(d.req.Sender, d.profile.Sender), spec.Country)
@@ -280,6 +290,7 @@ func (d *draft) settle(*Service, *Directory) *Error {
 	settings, err := settle(a)
 	d.settings = settings
 	d.doubtful = doubtful{settings.weak(d.req.Channel, d.purpose), a.cut(settings)}
+	d.fixed()
 	return err
 }
 
@@ -290,14 +301,9 @@ func isPurpose(p string) bool {
 // ownCode reads the settings of a code that the caller supplied from the code
 // itself.
 func (d *draft) ownCode() *Error {
-	code, alphabet := d.req.Code, Digits
-	if strings.Trim(code, "0123456789") != "" {
-		alphabet = Alnum
-		for _, c := range []byte(code) {
-			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-				return invalid("code", "must be of letters and digits")
-			}
-		}
+	code, alphabet := d.req.Code, ownAlphabet(d.req.Code)
+	if alphabet == "" {
+		return invalid("code", "must be of letters and digits")
 	}
 	if len(code) < MinLength || len(code) > MaxLength {
 		return invalid("code", "must have %d to %d characters", MinLength, MaxLength)
@@ -310,6 +316,22 @@ func (d *draft) ownCode() *Error {
 	}
 	d.req.Asked.Length, d.req.Asked.Alphabet = len(code), alphabet
 	return nil
+}
+
+// ownAlphabet is the alphabet of a code that somebody chose, or "" when it is
+// of none.
+func ownAlphabet(code string) Alphabet {
+	alphabet := Digits
+	for _, c := range []byte(code) {
+		switch {
+		case c >= '0' && c <= '9':
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			alphabet = Alnum
+		default:
+			return ""
+		}
+	}
+	return alphabet
 }
 
 // wording chooses language and text, so that a text which cannot be filled is
@@ -390,7 +412,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		Dialect: d.req.Dialect, Owner: d.req.Caller.Identity, Profile: d.profile.Name, Purpose: d.purpose, Channel: d.req.Channel,
 		Locale: spec.Locale, Country: spec.Country, Plan: spec.Plan, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
 		Length: d.settings.Length, KeyID: d.ring.current(UseCode, now).id, OwnCode: d.req.Code != "",
-		FreshCode: d.profile.Resend == "new", Context: d.req.Payment.digest(), Metadata: d.req.Metadata, Receipt: d.profile.Receipt,
+		FreshCode: d.profile.Resend == "new", Context: d.req.Payment.digest(), Metadata: d.req.Metadata, Receipt: d.profile.Receipt, Test: d.test != nil,
 	}
 	if spec.Letter, err = d.ring.sealJSON(now, s.o.Rand, sealName("letter", id), d.letter); err != nil {
 		return err
@@ -410,11 +432,14 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		spec.Handle = d.handle
 	}
 	d.message = Message{ID: messageID, Tenant: tenant, Verification: id, Kind: CodeMessage, Channel: d.req.Channel, Owner: s.o.Server}
-	d.purse = s.purse(tenant, messageID)
+	if !spec.Test {
+		d.purse = s.purse(tenant, messageID)
+	}
 	if len(spec.Plan) > 0 {
 		d.record.Course = Course{Message: messageID}
 	}
 	d.replay = d.req.Repeat.check(d.ring, tenant)
+	d.again = d.recognised()
 	return nil
 }
 
@@ -440,11 +465,15 @@ func (d *draft) view() View {
 }
 
 func view(v *Verification, to string) View {
+	cooldown := resendCooldown
+	if v.Spec.Test {
+		cooldown = 0
+	}
 	return View{
 		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.channel(), Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: v.masked(to), Created: v.Spec.Created, Expires: v.Expires,
 		AttemptsLeft: v.attemptsLeft(), Unspent: v.unspent(), Sends: v.Sends, LastSent: v.LastSent,
-		ResendAfter: v.LastSent.Add(resendCooldown), Metadata: v.Spec.Metadata,
+		ResendAfter: v.LastSent.Add(cooldown), Metadata: v.Spec.Metadata, Test: v.Spec.Test,
 	}
 }
 

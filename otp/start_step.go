@@ -14,8 +14,13 @@ func (d *draft) decide(now time.Time, st *State) error {
 	if !ok {
 		dest = Destination{Key: d.key, Tenant: d.tenant.Name}
 	}
-	if err := d.limited(now, st, &dest); err != nil {
-		return err
+	if d.again.known(now, st, d, &dest) {
+		return nil
+	}
+	if !d.record.Spec.Test {
+		if err := d.limited(now, st, &dest); err != nil {
+			return err
+		}
 	}
 	dest = d.supersede(now, st, dest)
 	v := d.record
@@ -23,19 +28,23 @@ func (d *draft) decide(now time.Time, st *State) error {
 	v.Status, v.Spec.Created, v.Expires = Pending, now, now.Add(d.settings.Lifetime)
 	v.Spec.Prev, dest.Newest = dest.Newest, v.ID
 	v.Sends, v.LastSent = 1, now
-	dest = dest.sent(now)
+	dest = dest.counting(&v, now)
+	dest.LastStart = d.again.mark(now, v.ID)
 	if d.req.Replace == ReplacePurpose {
 		dest = dest.serving(d.purpose, v.ID)
 	}
-	started := v.event(EventStarted, now, d.req.Caller.Identity, d.doubtful.detail())
-	started.Facts.Weak = d.doubtful.names()
+	doubts := d.doubtful
+	if v.Spec.Test { // its mark says more
+		doubts = doubtful{}
+	}
+	started := v.event(EventStarted, now, d.req.Caller.Identity, doubts.detail())
+	started.Facts.Weak = doubts.names()
 	st.Journal(started)
-	d.message = d.message.born(&v, now)
 	d.message.Charges = Charges{}
-	if err := d.purse.reserve(st, &d.message, &v); err != nil {
+	var err error
+	if d.message, err = v.post(now, st, d.purse, d.message); err != nil {
 		return err
 	}
-	st.Messages.Put(d.message.ID, d.message)
 	st.Verifications.Put(v.ID, v)
 	st.Destinations.Put(d.key, dest)
 	if d.handle != (Key{}) {

@@ -34,6 +34,10 @@ type Tenant struct {
 	Senders      []Sender     `json:"senders,omitempty"`
 	SenderPolicy SenderPolicy `json:"sender_policy,omitempty"` // replace when empty
 	Webhooks     []Webhook    `json:"webhooks,omitempty"`      // that hear of events
+	// TestAddresses are for tests alone. A tenant under the strict policy has
+	// none unless AllowTestAddresses says that it may.
+	TestAddresses      []TestAddress `json:"test_addresses,omitempty"`
+	AllowTestAddresses bool          `json:"allow_test_addresses,omitempty"`
 }
 
 // Webhook is an address of the tenant's application that hears of events.
@@ -60,6 +64,9 @@ type Profile struct {
 	Sender      string              `json:"sender,omitempty"`
 	Plan        []Leg               `json:"plan,omitempty"`    // channels that follow one another
 	Receipt     bool                `json:"receipt,omitempty"` // approvals come with a receipt over the native API
+	// RepeatWindow is how long an equal start is taken for the same one; below
+	// zero, never. What the dialect does when zero, see [Retry].
+	RepeatWindow time.Duration `json:"repeat_window,omitempty"`
 }
 
 // Field maps a dialect's field code to the channel of the address it holds.

@@ -84,6 +84,7 @@ func (t *Tenant) check(path string) Mistakes {
 	}
 	t.checkSenders(f)
 	t.checkWebhooks(f)
+	t.checkTestAddresses(f)
 	for i := range t.Templates {
 		tpl, at := &t.Templates[i], fmt.Sprintf(".templates[%d]", i)
 		f.check(tpl.Profile == "" || names[tpl.Profile], at+".profile", "there is no profile %q", tpl.Profile)
@@ -106,6 +107,7 @@ func (p *Profile) check(f *faultList, at string) {
 	f.check(p.Lifetime == 0 || p.Lifetime >= time.Second && p.Lifetime <= maxLifetime, at+".lifetime", "must be 1s to 24h")
 	f.check(p.MaxAttempts >= 0 && p.MaxAttempts <= MaxAttempts, at+".max_attempts", "must be 1 to %d", MaxAttempts)
 	f.check(p.Sender == "" || senderFault(p.Sender) == "", at+".sender", "%s", senderFault(p.Sender))
+	f.check(p.RepeatWindow <= maxRepeatWindow, at+".repeat_window", "must be at most %s", maxRepeatWindow)
 	p.checkPlan(f, at)
 	for _, dialect := range slices.Sorted(maps.Keys(p.Aliases)) {
 		f.check(dialect != "" && !slices.Contains(p.Aliases[dialect], ""), at+".aliases."+dialect, "must map a dialect to names")

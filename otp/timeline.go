@@ -3,6 +3,7 @@ package otp
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,7 +23,7 @@ type TimelineEntry struct {
 	Actor    string  // ActorApplication or ActorServer
 	Channel  Channel // of a message's event and of a next leg, else ""
 	Provider string  // of a message's event, "" when there was none
-	Detail   string  // what the provider said, or the weak settings of a start
+	Detail   string  // what the provider said, or the weak settings of a start; at the end "test" for a test address
 }
 
 // Timeline tells what happened to one verification of the caller's tenant,
@@ -68,7 +69,8 @@ func (e *Event) entry(to string) TimelineEntry {
 		shown.Channel, shown.Provider, shown.Detail = channel, provider, detail
 	}
 	if e.Kind == EventNextLeg {
-		shown.Channel, shown.Detail = Channel(e.Detail), ""
+		channel, mark, _ := strings.Cut(e.Detail, " ")
+		shown.Channel, shown.Detail = Channel(channel), mark
 	}
 	shown.Detail = covered(shown.Detail, to)
 	return shown

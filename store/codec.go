@@ -70,6 +70,7 @@ func PackSpec(s *otp.Spec) []byte {
 	}
 	p.time(s.Erased)
 	p.truth(s.Receipt)
+	p.truth(s.Test)
 	return p
 }
 
@@ -97,6 +98,9 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 	}
 	if u.more() { // appended after the erasure
 		s.Receipt = u.truth()
+	}
+	if u.more() {
+		s.Test = u.truth()
 	}
 	return s, u.err
 }
@@ -209,10 +213,18 @@ func PackDestination(d *otp.Destination) []byte {
 		p.time(w.At)
 		p.number(int64(w.Chance))
 	}
-	if d.Run != (otp.Run{}) || d.Own != (otp.Run{}) || d.Subject != (otp.SubjectTag{}) {
-		p.run(&d.Run)
-		p.run(&d.Own)
-		p.bytes(d.Subject[:])
+	run := d.Run != (otp.Run{}) || d.Own != (otp.Run{}) || d.Subject != (otp.SubjectTag{})
+	again := d.LastStart != (otp.LastStart{})
+	if !run && !again {
+		return p
+	}
+	p.run(&d.Run)
+	p.run(&d.Own)
+	p.bytes(d.Subject[:])
+	if again {
+		p.bytes(d.LastStart.Print[:])
+		p.time(d.LastStart.At)
+		p.bytes(d.LastStart.ID[:])
 	}
 	return p
 }
@@ -249,6 +261,9 @@ func UnpackDestination(b []byte, d *otp.Destination) error {
 		} else {
 			copy(d.Subject[:], tag)
 		}
+	}
+	if u.more() {
+		d.LastStart = otp.LastStart{Print: u.key(), At: u.time(), ID: otp.ID(u.key())}
 	}
 	return u.err
 }

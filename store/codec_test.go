@@ -22,6 +22,7 @@ func fullSpec() otp.Spec {
 		Plan:    []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
 		Erased:  time.Date(2026, 7, 2, 2, 3, 4, 567000, time.UTC),
 		Receipt: true,
+		Test:    true,
 	}
 }
 
@@ -36,6 +37,7 @@ func fullDestination() otp.Destination {
 		Live: []otp.Live{{Purpose: "\xff", ID: otp.ID{1}}, {ID: otp.ID{2}}}, Newest: otp.ID{3}, Sends: []time.Time{at, at.AddDate(9, 0, 0)},
 		Wrongs: []otp.Wrong{{At: at, Chance: math.MaxUint64}, {Chance: 1}}, ApprovedAt: at,
 		Run: otp.Run{Failures: 1 << 40, At: at, Channels: 255}, Own: otp.Run{Failures: 1}, Subject: otp.SubjectTag{0, 255},
+		LastStart: otp.LastStart{Print: otp.Key{4}, At: at, ID: otp.ID{5}},
 	}
 }
 
@@ -77,11 +79,12 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	packed := store.PackSpec(&spec)
 	older := spec
 	older.Erased = time.Time{}
-	second := len(store.PackSpec(&older)) - 2 // a zero time and no
+	older.Test = false
+	second := len(store.PackSpec(&older)) - 3 // a zero time, a receipt's no and a test's
 	older.Country, older.Plan = "", nil
-	first := len(store.PackSpec(&older)) - 4 // an empty text, a list of none, a zero time and no
+	first := len(store.PackSpec(&older)) - 5 // an empty text, a list of none, and these
 	for n := range packed {
-		if n == first || n == second || n == len(packed)-1 {
+		if n == first || n == second || n == len(packed)-2 || n == len(packed)-1 {
 			continue // a whole value of an older version
 		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {
@@ -89,10 +92,12 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 		}
 	}
 	packed = store.PackDestination(&place)
+	place.LastStart = otp.LastStart{}
+	locked := len(store.PackDestination(&place))
 	place.Run, place.Own, place.Subject = otp.Run{}, otp.Run{}, otp.SubjectTag{}
 	end := len(store.PackDestination(&place)) // nothing is appended for most rows
 	for n := range packed {
-		if n == end {
+		if n == end || n == locked {
 			continue
 		}
 		if err := store.UnpackDestination(packed[:n], new(otp.Destination)); !errors.Is(err, store.ErrCorrupt) {

@@ -62,7 +62,7 @@ func (d *dialect) verifyOld(w http.ResponseWriter, r *http.Request) error {
 // without them there is nothing to judge.
 func readGuess(w http.ResponseWriter, r *http.Request) (guess, error) {
 	var g guess
-	o, err := body(w, r)
+	o, _, err := body(w, r)
 	if err != nil {
 		return g, err
 	}

@@ -53,16 +53,15 @@ func soundSession(id string) bool {
 }
 
 // body reads the one JSON object of a request (ruling R16).
-func body(w http.ResponseWriter, r *http.Request) (strictjson.Object, error) {
+func body(w http.ResponseWriter, r *http.Request) (o strictjson.Object, raw []byte, err error) {
 	raw, status := api.ReadBody(w, r)
 	if status != 0 {
-		return strictjson.Object{}, malformed{status}
+		return o, raw, malformed{status}
 	}
-	o, err := strictjson.Parse(raw)
-	if err != nil {
-		return o, badRequest()
+	if o, err = strictjson.Parse(raw); err != nil {
+		return o, raw, badRequest()
 	}
-	return o, nil
+	return o, raw, nil
 }
 
 // text reads a member that is a string or null; given tells which.

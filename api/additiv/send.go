@@ -16,6 +16,7 @@ type sending struct {
 	pending bool   // to the address that is about to become the contact's
 	profile string // "" is the tenant's default
 	purpose string // "" is the profile's
+	retry   otp.Retry
 }
 
 // send issues a code for an address of the contact. Only a session id that was
@@ -80,10 +81,11 @@ func (d *dialect) sendPending(w http.ResponseWriter, r *http.Request) error {
 // only one of the operations has.
 func readSending(w http.ResponseWriter, r *http.Request) (sending, strictjson.Object, error) {
 	var s sending
-	o, err := body(w, r)
+	o, raw, err := body(w, r)
 	if err != nil {
 		return s, o, err
 	}
+	s.retry = api.Retry(r, raw, 0)
 	if s.contact, err = contactID(r); err != nil {
 		return s, o, err
 	}
@@ -118,6 +120,7 @@ func (d *dialect) start(w http.ResponseWriter, r *http.Request, caller otp.Calle
 	view, err := d.host.Service.Start(r.Context(), otp.StartRequest{
 		Caller: caller, Dialect: name, Profile: s.profile, To: to, Channel: s.channel, Purpose: s.purpose,
 		Locales: languages(r), Documented: documented(), Replace: otp.ReplaceSession, Session: session,
+		Retry: s.retry,
 	})
 	api.TellClamped(w.Header(), view)
 	return err

@@ -53,8 +53,8 @@ func New(h api.Host) api.Dialect {
 type server struct{ host api.Host }
 
 // operation acts on a request whose caller is known and whose body is one
-// JSON object.
-type operation func(v *version, r *http.Request, caller otp.Caller, body strictjson.Object) answer
+// JSON object; retry is what the core knows a repeated start by.
+type operation func(v *version, r *http.Request, caller otp.Caller, body strictjson.Object, retry otp.Retry) answer
 
 // routes are the rows of one version below one base.
 func (s *server) routes(v *version, base string, sends, verifies []string) []httpx.Route {
@@ -91,7 +91,7 @@ func (s *server) handle(v *version, scope string, act operation) http.HandlerFun
 			v.write(w, malformed("the body must be one JSON object without repeated members"))
 			return
 		}
-		v.write(w, act(v, r, caller, object))
+		v.write(w, act(v, r, caller, object, api.Retry(r, body, 0)))
 	}
 }
 

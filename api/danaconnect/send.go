@@ -27,7 +27,7 @@ type generate struct {
 }
 
 // send starts a verification.
-func (s *server) send(v *version, r *http.Request, caller otp.Caller, body strictjson.Object) answer {
+func (s *server) send(v *version, r *http.Request, caller otp.Caller, body strictjson.Object, retry otp.Retry) answer {
 	g, fault := v.generate(body)
 	if fault != "" {
 		return malformed(fault)
@@ -44,7 +44,7 @@ func (s *server) send(v *version, r *http.Request, caller otp.Caller, body stric
 		Caller: caller, Dialect: name, Profile: alias,
 		To: where.to, Channel: where.channel, Variables: where.variables,
 		Asked: g.asked, Documented: otp.Settings{MaxAttempts: defaultTries},
-		Replace: otp.ReplaceNone, Numbered: v.numbered,
+		Replace: otp.ReplaceNone, Numbered: v.numbered, Retry: retry,
 	})
 	if err != nil {
 		return v.refusal(err)

@@ -8,7 +8,7 @@ import (
 )
 
 // verify judges one guess.
-func (s *server) verify(v *version, r *http.Request, caller otp.Caller, body strictjson.Object) answer {
+func (s *server) verify(v *version, r *http.Request, caller otp.Caller, body strictjson.Object, _ otp.Retry) answer {
 	f := &form{object: body}
 	ref, echo, err := v.ref(f, caller)
 	if err != nil {

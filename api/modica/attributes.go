@@ -19,6 +19,7 @@ const maxExpiresIn = 86400
 // them, so that a missing one is told before an invalid one.
 type attributes struct {
 	object           strictjson.Object
+	retry            otp.Retry // what the core knows a repeated start by
 	missing, invalid bool
 }
 

@@ -72,7 +72,7 @@ func (d *dialect) answer(w http.ResponseWriter, r *http.Request, acceptable bool
 	if status != 0 || err != nil {
 		return fault(http.StatusBadRequest, invalidJSON)
 	}
-	return do(r.Context(), caller, attributes{object: object})
+	return do(r.Context(), caller, attributes{object: object, retry: api.Retry(r, body, 0)})
 }
 
 // caller finds the application behind HTTP Basic. The page answers an
@@ -96,6 +96,7 @@ func (d *dialect) challenge(ctx context.Context, caller otp.Caller, in attribute
 		Shorten:    true, // expires tells how long it lives in truth
 		// The example of the vendor's page.
 		DefaultText: "Your 2FA code is: " + otp.PercentCode,
+		Retry:       in.retry,
 	}
 	if wrong := in.verdict(); wrong != "" {
 		return fault(http.StatusBadRequest, wrong)

@@ -23,6 +23,7 @@ type verification struct {
 	Locale       string          `json:"locale"`
 	Subject      string          `json:"subject,omitempty"`
 	Metadata     json.RawMessage `json:"metadata,omitempty"`
+	Test         bool            `json:"test,omitempty"` // of a test address
 	// Timeline is told by the look at one verification alone: an answer that an
 	// idempotency record keeps must not grow with it.
 	Timeline []entry `json:"timeline,omitempty"`
@@ -49,6 +50,7 @@ type judgement struct {
 	Purpose string `json:"purpose"`
 	Subject string `json:"subject,omitempty"`
 	Receipt string `json:"receipt,omitempty"`
+	Test    bool   `json:"test,omitempty"` // it proves nothing: the address is a test address
 }
 
 // listing is the JSON form of many verifications.
@@ -60,7 +62,7 @@ func formOf(v otp.View) verification {
 	return verification{
 		ID: v.ID.String(), Status: v.Status.String(), To: v.To, Channel: string(v.Channel),
 		CreatedAt: stamp(v.Created), ExpiresAt: stamp(v.Expires), AttemptsLeft: v.AttemptsLeft, ResendAfter: stamp(v.ResendAfter),
-		Purpose: v.Purpose, Locale: v.Locale, Subject: v.Subject, Metadata: v.Metadata,
+		Purpose: v.Purpose, Locale: v.Locale, Subject: v.Subject, Metadata: v.Metadata, Test: v.Test,
 	}
 }
 
@@ -81,7 +83,7 @@ func lookAnswer(v otp.View, timeline []otp.TimelineEntry) []byte {
 }
 
 func checkAnswer(v otp.View, o otp.Outcome) []byte {
-	return encode(judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject, v.Receipt})
+	return encode(judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject, v.Receipt, v.Test})
 }
 
 func listAnswer(all []otp.View) []byte {

@@ -40,7 +40,7 @@ func (d *dialect) start(r request) ([]byte, error) {
 	}
 	f := &faults{body: body}
 	req := f.startRequest()
-	req.Caller = r.caller
+	req.Caller, req.Retry = r.caller, api.Retry(r.Request, raw, 0)
 	req.Locales = append(req.Locales, strings.Join(r.Header["Accept-Language"], ", "))
 	if req.Repeat, err = r.repeat("start", raw, verificationAnswer); err != nil {
 		f.join(err)

@@ -239,3 +239,48 @@ func TestEcho(t *testing.T) {
 		}
 	}
 }
+
+// TestAGetThatIsRepeatedSendsOnce is what a browser does that fetches ahead or
+// again (security table 8.3, row UnityVox).
+func TestAGetThatIsRepeatedSendsOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	query := credential + "&ref_id=tpl1&phone_number=13055551234"
+	_, first := h.get(root, query)
+	h.Clock.Advance(2*time.Second - time.Microsecond)
+	if _, again := h.get(root, query); again != first || len(h.Courier.Dispatches()) != 1 {
+		t.Errorf("%d messages; first %s, then %s", len(h.Courier.Dispatches()), first, again)
+	}
+	if _, other := h.get(root, query+"&t=1"); other == first || len(h.Courier.Dispatches()) != 2 {
+		t.Errorf("other parameters are taken for the same: %s", other)
+	}
+	h.Clock.Advance(2 * time.Second)
+	h.get(root, query+"&t=1")
+	post := func() { h.ask(ask(http.MethodPost, root, formType, query)) }
+	post()
+	post()
+	if got := len(h.Courier.Dispatches()); got != 5 {
+		t.Errorf("%d messages, want 5", got)
+	}
+}
+
+func TestATestNumberIsSentNothing(t *testing.T) {
+	t.Parallel()
+	h := with(t, world.Options{}, func(a *otp.Tenant) {
+		a.TestAddresses = []otp.TestAddress{{Pattern: "+1500555*", Code: "4242", Until: "2026-12-31"}}
+	})
+	for range 12 {
+		heard, body := h.get(root, credential+"&ref_id=tpl1&phone_number=15005550006")
+		if heard.Word != "200 022" {
+			t.Fatal(body)
+		}
+		for _, one := range []struct{ code, word string }{{"4243", "200 025"}, {"4242", "200 027"}} {
+			if judged, body := h.get(verify, credential+"&sessionid="+heard.ID+"&otp_code="+one.code); judged.Word != one.word {
+				t.Errorf("%s: %s", one.code, body)
+			}
+		}
+	}
+	if sent := len(h.Courier.Dispatches()); sent > 0 {
+		t.Errorf("%d messages", sent)
+	}
+}

@@ -45,7 +45,7 @@ func New(h api.Host) api.Dialect {
 }
 
 // serve stands around a call: it gathers the parameters of all places.
-func serve(do func(context.Context, parameters) answer) http.HandlerFunc {
+func serve(do func(context.Context, parameters, otp.Retry) answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, status := api.ReadBody(w, r)
 		if status == http.StatusRequestEntityTooLarge {
@@ -55,8 +55,21 @@ func serve(do func(context.Context, parameters) answer) http.HandlerFunc {
 		if status != 0 {
 			body = nil // a body that cannot be read counts as empty
 		}
-		write(w, do(r.Context(), gather(r, body)))
+		write(w, do(r.Context(), gather(r, body), api.Retry(r, body, window(r.Method))))
 	}
+}
+
+// prefetched is how soon a browser fetches an address again that it has
+// fetched ahead, or whose answer was slow.
+const prefetched = 2 * time.Second
+
+// window is for the one method that browsers, and what looks into links, use
+// without being asked.
+func window(method string) time.Duration {
+	if method == http.MethodGet {
+		return prefetched
+	}
+	return 0
 }
 
 // caller finds the account behind a key.
@@ -70,7 +83,7 @@ func (d *dialect) caller(ctx context.Context, p parameters, scope string) (otp.C
 
 // request sends a code: /OTP-api. The order of its checks is the core's:
 // account, template, number, balance.
-func (d *dialect) request(ctx context.Context, p parameters) answer {
+func (d *dialect) request(ctx context.Context, p parameters, retry otp.Retry) answer {
 	caller, err := d.caller(ctx, p, otp.ScopeSend)
 	if err != nil {
 		return d.notSent(err)
@@ -86,6 +99,7 @@ func (d *dialect) request(ctx context.Context, p parameters) answer {
 		// about tries.
 		Asked:      otp.Settings{Alphabet: otp.Digits, Length: 6, Lifetime: 600 * time.Second},
 		Documented: otp.Settings{MaxAttempts: 5},
+		Retry:      retry,
 	})
 	if err != nil {
 		return d.notSent(err)
@@ -105,7 +119,7 @@ func (d *dialect) notSent(err error) answer {
 
 // verify validates a code: /OTP-api/verify. A session belongs to the account
 // that asked for it.
-func (d *dialect) verify(ctx context.Context, p parameters) answer {
+func (d *dialect) verify(ctx context.Context, p parameters, _ otp.Retry) answer {
 	session := p.get(sessionID)
 	a := d.judge(ctx, p, session)
 	if a.status == 0 {

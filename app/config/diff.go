@@ -80,6 +80,8 @@ func tenantDiff(old, new *otp.Tenant) (all []string) {
 	add("profiles", !same(old.Profiles, new.Profiles), named(old.Profiles, new.Profiles, profileName, profileDiff)...)
 	add("templates", !same(old.Templates, new.Templates), named(old.Templates, new.Templates, templateName, nil)...)
 	add("webhooks", !same(old.Webhooks, new.Webhooks), named(old.Webhooks, new.Webhooks, webhookName, webhookDiff)...)
+	add("test_addresses", !same(old.TestAddresses, new.TestAddresses), named(old.TestAddresses, new.TestAddresses, testName, nil)...)
+	add("allow_test_addresses", old.AllowTestAddresses != new.AllowTestAddresses, arrow(old.AllowTestAddresses, new.AllowTestAddresses))
 	add("credentials", !same(old.Credentials, new.Credentials), named(old.Credentials, new.Credentials, credentialName, nil)...)
 	return all
 }
@@ -167,6 +169,16 @@ func webhookDiff(old, new *otp.Webhook) string {
 	return strings.Join(all, ", ")
 }
 
+func windowWord(p *otp.Profile) string {
+	switch {
+	case p.RepeatWindow < 0:
+		return "off"
+	case p.RepeatWindow > 0:
+		return p.RepeatWindow.String()
+	}
+	return ""
+}
+
 // profileDiff tells how a profile changes.
 func profileDiff(old, new *otp.Profile) string {
 	var all []string
@@ -186,6 +198,7 @@ func profileDiff(old, new *otp.Profile) string {
 	add("resend", old.Resend != new.Resend, arrow(old.Resend, new.Resend))
 	add("purpose", old.Purpose != new.Purpose, arrow(old.Purpose, new.Purpose))
 	add("sender", old.Sender != new.Sender, arrow(old.Sender, new.Sender))
+	add("repeat_window", old.RepeatWindow != new.RepeatWindow, arrow(windowWord(old), windowWord(new)))
 	add("plan", !slices.Equal(old.Plan, new.Plan), "")
 	add("receipt", old.Receipt != new.Receipt, fmt.Sprintf("%t -> %t", old.Receipt, new.Receipt))
 	return strings.Join(all, ", ")

@@ -200,6 +200,15 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		o.texts("events", events)
 		return o
 	})
+	each(m, "test_addresses", t.TestAddresses, func(a *otp.TestAddress) *pairs {
+		o := mapping()
+		o.some("address", a.Address)
+		o.some("pattern", a.Pattern)
+		o.put("code", text(a.Code))
+		o.put("until", text(a.Until))
+		return o
+	})
+	m.yes("allow_test_addresses", t.AllowTestAddresses)
 	contacts = slices.DeleteFunc(slices.Clone(contacts), func(c otp.NamedContact) bool { return !c.Configured })
 	each(m, "contacts", contacts, func(c *otp.NamedContact) *pairs {
 		o := mapping()
@@ -295,6 +304,11 @@ func exportProfile(p *otp.Profile) *pairs {
 		return o
 	})
 	m.yes("receipt", p.Receipt)
+	if p.RepeatWindow < 0 {
+		m.put("repeat_window", text("0s"))
+	} else {
+		m.duration("repeat_window", p.RepeatWindow)
+	}
 	return m
 }
 

@@ -164,6 +164,9 @@ func (p *planner) tenant(e *tenantEntry) error {
 	merged := old
 	e.over(&merged)
 	p.dialects(e)
+	if e.has("test_addresses") {
+		p.testAddresses(e)
+	}
 	if e.has("credentials") {
 		var err error
 		if merged.Credentials, err = p.credentials(e, old.Credentials); err != nil {
@@ -183,6 +186,7 @@ func (p *planner) tenant(e *tenantEntry) error {
 		p.note("~ tenant %s: %s", name, strings.Join(tenantDiff(&old, &merged), ", "))
 	}
 	p.plan.Warnings = append(p.plan.Warnings, Warnings(&merged)...)
+	p.plan.Warnings = append(p.plan.Warnings, TestWarnings(&merged, p.tools.Now)...)
 	if e.has("templates") && p.tools.Templates != nil {
 		p.plan.Warnings = append(p.plan.Warnings, p.tools.Templates(&merged)...)
 	}
@@ -227,6 +231,10 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.Profiles = new.Profiles
 		case "templates":
 			t.Templates = new.Templates
+		case "test_addresses":
+			t.TestAddresses = new.TestAddresses
+		case "allow_test_addresses":
+			t.AllowTestAddresses = new.AllowTestAddresses
 		}
 	}
 }

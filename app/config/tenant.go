@@ -3,6 +3,7 @@ package config
 import (
 	"regexp"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -11,7 +12,7 @@ import (
 
 // tenantKeys are the keys of a tenant, in the order in which they are written.
 func tenantKeys() []string {
-	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "contacts", "credentials"}
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "test_addresses", "allow_test_addresses", "contacts", "credentials"}
 }
 
 func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
@@ -30,11 +31,13 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 		Currency: o.text("currency"), Guessing: o.guessing("guessing"),
 	}
 	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))
+	e.tenant.AllowTestAddresses = o.flag("allow_test_addresses", false)
 	t := &e.tenant
 	o.each("routes", func(n *yaml.Node, path string) { t.Routes = append(t.Routes, r.route(n, path)) })
 	o.each("senders", func(n *yaml.Node, path string) { t.Senders = append(t.Senders, r.sender(n, path)) })
 	o.each("profiles", func(n *yaml.Node, path string) { t.Profiles = append(t.Profiles, r.profile(n, path)) })
 	o.each("templates", func(n *yaml.Node, path string) { t.Templates = append(t.Templates, r.template(n, path)) })
+	o.each("test_addresses", func(n *yaml.Node, path string) { t.TestAddresses = append(t.TestAddresses, r.testAddress(n, path)) })
 	o.each("webhooks", func(n *yaml.Node, path string) { e.webhooks = append(e.webhooks, r.webhook(n, path)) })
 	o.each("credentials", func(n *yaml.Node, path string) { e.credentials = append(e.credentials, r.credential(n, path)) })
 	ids := map[string]int{}
@@ -71,7 +74,7 @@ func (o *object) locale(key string) string {
 }
 
 func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
-	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan", "receipt")
+	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan", "receipt", "repeat_window")
 	o.must("name")
 	var plan []otp.Leg
 	o.each("plan", func(n *yaml.Node, path string) { plan = append(plan, r.leg(n, path)) })
@@ -80,7 +83,19 @@ func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
 		Policy: otp.Policy(o.text("policy")), Alphabet: otp.Alphabet(o.text("alphabet")), Length: o.whole("length"),
 		Lifetime: o.positive("lifetime"), MaxAttempts: o.whole("max_attempts"), Resend: o.text("resend"),
 		Purpose: o.text("purpose"), Sender: o.text("sender"), Plan: plan, Receipt: o.flag("receipt", false),
+		RepeatWindow: o.window("repeat_window"),
 	}
+}
+
+// window reads a duration of which 0 means never, which is kept as below zero:
+// the dialect's own window is what stands for nothing.
+func (o *object) window(key string) time.Duration {
+	before := len(o.r.mistakes)
+	d := o.duration(key)
+	if d == 0 && o.has(key) && len(o.r.mistakes) == before {
+		return -1
+	}
+	return d
 }
 
 // aliases reads the names by which dialects know a profile. A dialect's name

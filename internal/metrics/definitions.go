@@ -32,6 +32,8 @@ const (
 	Releases
 	Alerts
 	WeakSettings
+	Tests
+	Repeated
 
 	counterCount // the number of counters
 )
@@ -61,6 +63,11 @@ func counters() []definition {
 		{name: "aldaba_guess_releases_total", help: "Addresses that were released without a guess at them.", labels: []string{"tenant"}},
 		{name: "aldaba_guess_alerts_total", help: "Minutes in which too many of a tenant's guesses were wrong.", labels: []string{"tenant"}},
 		{name: "aldaba_weak_settings_total", help: "Settings of starts that were cut to the policy's bounds, or honoured although they are weak.", labels: []string{"tenant", "dialect", "setting"}},
+		{
+			name: "aldaba_test_events_total", help: "Events of test addresses, which no other metric of verifications counts.",
+			labels: []string{"tenant", "dialect", "status"},
+		},
+		{name: "aldaba_starts_repeated_total", help: "Starts that came again within their window and got the first one's answer.", labels: []string{"tenant", "dialect"}},
 	}
 }
 

@@ -31,6 +31,7 @@ func fullVerification() otp.Verification {
 			OwnCode: true, FreshCode: true, Context: []byte(odd), Letter: []byte(odd + "letter"), Metadata: []byte(`{"a":1}`),
 			Number: math.MinInt64, Handle: newKey(), Prev: newID(), Country: "PE" + odd,
 			Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: odd}}, Erased: kept(moment(7)), Receipt: true,
+			Test: true,
 		},
 		Status: otp.Void, Attempts: 3, Generation: 4, Sends: 5, LastSent: kept(moment(2)), Expires: kept(moment(3)),
 		Ended: kept(moment(4)), Events: 6, Course: otp.Course{Message: newID(), Leg: 1}, Secret: []byte(odd),
@@ -47,6 +48,7 @@ func fullDestination() otp.Destination {
 		Own:        otp.Run{Failures: 100, At: kept(moment(8)), Channels: 1},
 		Subject:    otp.SubjectTag{0, 255, 7: 1},
 		ApprovedAt: kept(moment(5)), Touched: kept(moment(6)),
+		LastStart: otp.LastStart{Print: newKey(), At: kept(moment(7)), ID: newID()},
 	}
 }
 
