@@ -84,6 +84,8 @@ type Service struct {
 	ring      atomic.Pointer[Ring]
 	directory atomic.Pointer[Directory]
 	guard     *passwordGuard
+	sources   sourceGuard
+	uses      credentialUses
 	numbers   numberBlocks
 	running   sync.Map // idempotency keys in work, by [Key]
 }
@@ -105,6 +107,7 @@ func New(o Options) *Service {
 
 // SetDirectory puts another configuration in force.
 func (s *Service) SetDirectory(d *Directory) {
+	s.uses.adopt(d)
 	s.directory.Store(d)
 }
 
