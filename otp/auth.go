@@ -67,7 +67,7 @@ func (s *Service) Authenticate(ctx context.Context, kind CredentialType, identit
 	if limited && !known {
 		// Who has shown a right credential from here keeps its door: others
 		// behind the same address cannot close it.
-		if wait := s.sources.blocked(source, now); wait > 0 {
+		if wait := s.sources.Blocked(source, now); wait > 0 {
 			return Caller{}, &Error{Kind: Throttled, Message: "too many wrong credentials", Rule: "wrong_credentials_per_source", RetryAfter: wait}
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Service) Authenticate(ctx context.Context, kind CredentialType, identit
 	}
 	if ref == nil {
 		if limited {
-			s.sources.failed(source, now, kind, identity, secret)
+			s.sources.Failed(source, now, string(kind)+"\x00"+identity+"\x00"+secret)
 		}
 		return Caller{}, errCredentials
 	}

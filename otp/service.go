@@ -84,7 +84,7 @@ type Service struct {
 	ring      atomic.Pointer[Ring]
 	directory atomic.Pointer[Directory]
 	guard     *passwordGuard
-	sources   sourceGuard
+	sources   SourceGuard
 	uses      credentialUses
 	numbers   numberBlocks
 	running   sync.Map // idempotency keys in work, by [Key]

@@ -34,10 +34,10 @@ const (
 	sourcesKept     = 10_000
 )
 
-// sourceGuard remembers the wrong credentials of each source. Memory is bounded
-// by forgetting any source; that of guessers with ten thousand addresses, who
-// have as many first tries anyway.
-type sourceGuard struct {
+// SourceGuard remembers the wrong credentials of each source; its zero value is
+// ready. Memory is bounded by forgetting any source: whoever guesses from ten
+// thousand addresses has as many first tries anyway.
+type SourceGuard struct {
 	once    sync.Once
 	seed    maphash.Seed
 	count   atomic.Int64 // of sources, so that a server without failures takes no lock
@@ -60,8 +60,8 @@ func sourceOfGuesses(source netip.Addr) netip.Addr {
 	return netip.PrefixFrom(source, 64).Masked().Addr()
 }
 
-// blocked returns how long a source must wait, 0 when it need not.
-func (g *sourceGuard) blocked(source netip.Addr, now time.Time) time.Duration {
+// Blocked returns how long a source must wait, 0 when it need not.
+func (g *SourceGuard) Blocked(source netip.Addr, now time.Time) time.Duration {
 	if g.count.Load() == 0 {
 		return 0
 	}
@@ -74,16 +74,17 @@ func (g *sourceGuard) blocked(source netip.Addr, now time.Time) time.Duration {
 	return list[0].at.Add(failuresWindow).Sub(now)
 }
 
-// failed notes a wrong credential.
-func (g *sourceGuard) failed(source netip.Addr, now time.Time, kind CredentialType, identity, secret string) {
+// Failed notes a wrong credential and reports whether it counts: one that the
+// source has shown before does not, nor does any of a source that must wait.
+func (g *SourceGuard) Failed(source netip.Addr, now time.Time, credential string) bool {
 	g.once.Do(func() { g.seed = maphash.MakeSeed() })
-	digest := maphash.String(g.seed, string(kind)+"\x00"+identity+"\x00"+secret)
+	digest := maphash.String(g.seed, credential)
 	source = sourceOfGuesses(source)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	list := g.fresh(source, now)
 	if len(list) >= failuresAllowed || slices.ContainsFunc(list, func(f failure) bool { return f.digest == digest }) {
-		return
+		return false
 	}
 	if list == nil && len(g.sources) >= sourcesKept {
 		for other := range g.sources {
@@ -96,11 +97,12 @@ func (g *sourceGuard) failed(source netip.Addr, now time.Time, kind CredentialTy
 	}
 	g.sources[source] = append(list, failure{digest, now})
 	g.count.Store(int64(len(g.sources)))
+	return true
 }
 
 // fresh returns what still counts of a source, oldest first, and forgets the
 // rest. The caller holds the lock.
-func (g *sourceGuard) fresh(source netip.Addr, now time.Time) []failure {
+func (g *SourceGuard) fresh(source netip.Addr, now time.Time) []failure {
 	list, ok := g.sources[source]
 	if !ok {
 		return nil
