@@ -139,8 +139,8 @@ func (s *Service) KeepUses(ctx context.Context) error {
 	return nil
 }
 
-// LastUses returns when credentials were last used, in their order and to ten
-// minutes; zero for those that never were. Errors: Unavailable, Internal.
+// LastUses returns when credentials were last used, in their order; zero for
+// those that never were. It is coarse: a use may be told twenty minutes late. Errors: Unavailable, Internal.
 func (s *Service) LastUses(ctx context.Context, all []Credential) ([]time.Time, error) {
 	keys := make([]Key, len(all))
 	for i := range all {
