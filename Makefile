@@ -9,10 +9,16 @@ LINT    := $(TOOLS)/golangci-lint
 LINT_V  := v2.15.0
 ROUNDS  ?= 1000
 CYCLES  ?= 50
+KILLS   ?= 3
+QUEUED  ?= 10000
 FUZZ    ?= 3s
 
 # Tests build binaries too; a checkout of another owner must not stop them.
 export GOFLAGS ?= -buildvcs=false
+
+# Where scripts/setup.sh puts npm's packages that tests speak to.
+export ALDABA_NPM ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aldaba/npm
+export MAILDEV ?= $(wildcard $(ALDABA_NPM)/node_modules/.bin/maildev)
 
 ##@ People
 .PHONY: help
@@ -31,7 +37,7 @@ build: ## Build the static binary ./aldaba.
 .PHONY: test
 test: ## Set up what is missing, then run everything (about 15 minutes on 2 cores).
 	./scripts/setup.sh
-	$(MAKE) --no-print-directory check long
+	ALDABA_COUNTERPARTS=$$(./scripts/setup.sh counterparts) $(MAKE) --no-print-directory check long
 
 .PHONY: check
 check: format lint race size ## Format, lint, race tests on all engines, short fuzzing, size of the binary.
@@ -45,7 +51,7 @@ format: ## Fail when a file is not formatted or go.mod is not tidy.
 .PHONY: lint
 lint: $(LINT) ## Run the linters of .golangci.yml.
 	$(GO) vet ./...
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_V)
@@ -55,11 +61,13 @@ race: ## Run all tests under the race detector, on SQLite and PostgreSQL.
 	ALDABA_REQUIRE_POSTGRES=1 CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: long
-long: ## $(ROUNDS) race rounds and $(CYCLES) kill -9 cycles on each SQL engine, without the race detector.
+long: ## Race rounds, kill -9 cycles and outages of carriers in full size, without the race detector.
 	@echo 'races: $(ROUNDS) rounds of 64 right and 64 wrong codes, on SQLite and on two servers over one PostgreSQL'
 	ALDABA_REQUIRE_POSTGRES=1 ALDABA_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 20m -run CodesAtOnce ./e2e
 	@echo 'crashes: $(CYCLES) cycles of kill -9 under load on each SQL engine'
 	ALDABA_REQUIRE_POSTGRES=1 ALDABA_CRASH_CYCLES=$(CYCLES) $(GO) test -count=1 -timeout 20m -run AKilled ./e2e
+	@echo 'deliveries: $(KILLS) times kill -9 at each point of a message'\''s way on each SQL engine, and outages with $(QUEUED) messages waiting'
+	ALDABA_REQUIRE_POSTGRES=1 ALDABA_DELIVERY_ROUNDS=$(KILLS) ALDABA_OUTAGE_MESSAGES=$(QUEUED) $(GO) test -count=1 -timeout 20m -parallel 16 -v -run 'AKillLoses|AnOutage|ACarrierThatFails|Chaos' ./e2e | grep -vE '^ *(=== |--- PASS)'; exit $${PIPESTATUS[0]}
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for $(FUZZ).

@@ -59,6 +59,10 @@ func TestEachRoleMayDoItsOwn(t *testing.T) {
 		"GET /admin/export":              {operator, "", true, ""},
 		"GET /admin/keys":                {auditor, "", false, ""},
 		"POST /admin/keys/rotate":        {operator, `{"uses":["nothing"]}`, true, ""},
+		"GET /admin/keys/status":         {auditor, "", false, ""},
+		"POST /admin/keys/retire":        {owner, `{"key":"00000000"}`, true, ""},
+		"POST /admin/erase":              {owner, `{"tenant":"nobody","to":"+584121234567"}`, true, ""},
+		"POST /admin/personal-data":      {owner, `{"tenant":"nobody","to":"+584121234567"}`, true, ""},
 		"GET /admin/credentials":         {auditor, "", false, "/admin/credentials?tenant=shop"},
 		"POST /admin/credentials":        {operator, `{"tenant":"nobody","type":"api_key"}`, true, ""},
 		"POST /admin/credentials/rotate": {operator, `{"tenant":"nobody","name":"x"}`, true, ""},
@@ -106,6 +110,9 @@ func TestEachRoleMayDoItsOwn(t *testing.T) {
 				}
 			}
 		}
+	}
+	if text, _ := json.Marshal(journal(t, a)); strings.Contains(string(text), "+58412") {
+		t.Error("the operators' journal holds an address")
 	}
 	if status, _ := call(t, "GET", base+"/admin/export", "0123456789abcdef0123456789abcdef", ""); status != http.StatusUnauthorized {
 		t.Errorf("a tenant's key opens the admin listener: %d", status)

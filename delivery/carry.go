@@ -13,16 +13,16 @@ import (
 
 // carry brings one try of a message to its end: through the providers of its
 // route, in order, until one takes it.
-func (c *Courier) carry(j job) {
+func (c *Courier) carry(j *job) {
 	defer c.tried(j.n)
-	if c.expired(&j) && !j.claim {
+	if c.expired(j) && !j.claim {
 		c.report(j, otp.Attempt{Result: otp.EventUnsent, Detail: "the code has expired"})
 		return
 	}
-	if c.park(&j) {
+	if c.park(j) {
 		return
 	}
-	wanted, err := c.wanted(&j)
+	wanted, err := c.wanted(j)
 	if err != nil {
 		c.complain("claim a message", err)
 		j.claim = true
@@ -34,7 +34,11 @@ func (c *Courier) carry(j job) {
 	}
 	d := &j.dispatch
 	if d.Message.Copies >= otp.MaxCopies {
-		c.report(j, maybeSent(otp.Attempt{Copies: d.Message.Copies}))
+		verdict := maybeSent(otp.Attempt{Copies: d.Message.Copies})
+		if j.lost {
+			verdict.Result, verdict.Detail = otp.EventUnsent, "every copy was lost on its way"
+		}
+		c.report(j, verdict)
 		return
 	}
 	text, err := c.service.Render(d)
@@ -43,11 +47,11 @@ func (c *Courier) carry(j job) {
 		c.report(j, otp.Attempt{Result: otp.EventUnsent, Detail: "cannot be rendered"})
 		return
 	}
-	verdict, known := c.round(&j, text)
+	verdict, known := c.round(j, text)
 	c.tried(j.n)
 	switch {
 	case !known:
-	case j.hedge && verdict.Result != otp.EventSent: // the first provider's copy is still on its way
+	case j.hedge && verdict.Result != otp.EventSent && verdict.Result != otp.EventDelivered: // the first provider's copy is still on its way
 		c.await(d.Message, d.Verification.Spec.Country)
 	default:
 		c.report(j, verdict)
@@ -69,7 +73,7 @@ func (c *Courier) park(j *job) bool {
 			return false
 		}
 	}
-	c.later(now.Add(parkPace+time.Duration(c.o.Jitter()*float64(parkPace))), *j)
+	c.later(now.Add(parkPace+time.Duration(c.o.Jitter()*float64(parkPace))), j)
 	return true
 }
 
@@ -106,6 +110,7 @@ func (c *Courier) wanted(j *job) (bool, error) {
 	default:
 		return false, nil
 	}
+	claim.Dispatch.Origin = j.dispatch.Origin
 	j.dispatch, j.claim, j.seen = claim.Dispatch, false, now
 	return true, nil
 }
@@ -134,7 +139,7 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 	if r.doubts > 0 {
 		return maybeSent(r.verdict), true
 	}
-	return c.afterRound(j.dispatch, r.verdict, r.again, r.after), true
+	return c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after), true
 }
 
 // admitted leaves out the providers whose breaker is open. The first try of a
@@ -188,7 +193,7 @@ func (r *roundOf) offer(carrier otp.Carrier) (over, known bool) {
 	}
 	where, now := c.place(carrier.Provider, j), c.o.Clock.Now()
 	_, probe := c.breakers.admit(where, now)
-	receipt, err := c.offer(carrier, j.dispatch, r.text)
+	receipt, err := c.offer(carrier, &j.dispatch, &r.text)
 	r.verdict.Provider = carrier.Provider
 	if err != nil && c.ctx.Err() != nil {
 		return true, false
@@ -277,13 +282,13 @@ func maybeSent(v otp.Attempt) otp.Attempt {
 
 // afterRound decides whether another round follows: full jitter between half a
 // second and eight, and not before a provider asked to be called again.
-func (c *Courier) afterRound(d otp.Dispatch, v otp.Attempt, again bool, after time.Duration) otp.Attempt {
+func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, again bool, after time.Duration) otp.Attempt {
 	if !again {
 		return v
 	}
-	ceiling := min(backoffMin<<min(d.Message.Attempt+1, 8), backoffMax)
+	ceiling := min(backoffMin<<min(of.Attempt+1, 8), backoffMax)
 	wait := backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin))
-	m := d.Message
+	m := *of
 	m.Attempt++
 	now := c.o.Clock.Now()
 	if asked := now.Add(after); after > wait && m.MayRetry(asked) {
@@ -296,7 +301,7 @@ func (c *Courier) afterRound(d otp.Dispatch, v otp.Attempt, again bool, after ti
 }
 
 // offer is one try of one provider.
-func (c *Courier) offer(carrier otp.Carrier, d otp.Dispatch, text otp.Text) (receipt Receipt, err error) {
+func (c *Courier) offer(carrier otp.Carrier, d *otp.Dispatch, text *otp.Text) (receipt Receipt, err error) {
 	p, ok := (*c.providers.Load())[carrier.Provider]
 	if !ok { // the configuration is on its way to this server
 		return Receipt{}, &Error{Class: Unavailable, Cause: errors.New("there is no such provider here")}
@@ -307,7 +312,7 @@ func (c *Courier) offer(carrier otp.Carrier, d otp.Dispatch, text otp.Text) (rec
 	}
 	if c.o.Around != nil {
 		var done func(error)
-		ctx, done = c.around(ctx, carrier.Provider, &d)
+		ctx, done = c.around(ctx, carrier.Provider, d)
 		defer func() { done(err) }()
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -341,12 +346,12 @@ func (o origin) Value(key any) any {
 
 // report tells the core, again and again while its store is down: a message
 // that was sent must not be sent anew for want of a note.
-func (c *Courier) report(j job, a otp.Attempt) {
+func (c *Courier) report(j *job, a otp.Attempt) {
 	m := &j.dispatch.Message
 	var follow otp.Follow
 	for {
 		var err error
-		if follow, err = c.service.Report(context.WithoutCancel(c.ctx), j.dispatch, a); err == nil {
+		if follow, err = c.service.Report(context.WithoutCancel(c.ctx), &j.dispatch, a); err == nil {
 			break
 		}
 		if kind := otp.KindOf(err); kind != otp.Unavailable {

@@ -63,7 +63,7 @@ type Courier struct {
 	work    *sync.Cond // a job is ready
 	changed *sync.Cond // something that who waits may be waiting for
 	waiters int
-	ready   []job
+	ready   []*job
 	retries retryQueue
 	rouse   context.CancelFunc  // wakes tickRetries
 	untried map[uint64]struct{} // first tries that are not over, by job
@@ -87,6 +87,7 @@ type job struct {
 	refused  []string  // providers that will never take it
 	retry    bool      // it was tried before
 	hedge    bool      // it is a second copy for want of a receipt
+	lost     bool      // every copy before it was taken and will not arrive
 	ways     []string  // providers of its route, once known
 	country  string    // of a message that waits for its receipt
 }
@@ -182,12 +183,12 @@ func (c *Courier) Accept(d otp.Dispatch) {
 		return // it stays in the outbox
 	}
 	c.untried[c.last+1] = struct{}{}
-	c.push(job{dispatch: d, seen: c.o.Clock.Now()})
+	c.push(&job{dispatch: d, seen: c.o.Clock.Now()})
 }
 
 // push queues a job and sees to it that a worker takes it. The caller holds
 // the lock.
-func (c *Courier) push(j job) {
+func (c *Courier) push(j *job) {
 	c.last++
 	j.n = c.last
 	c.ready = append(c.ready, j)
@@ -218,7 +219,7 @@ func (c *Courier) toil() {
 			return
 		}
 		j := c.ready[0]
-		c.ready[0] = job{} // the array outlives it
+		c.ready[0] = nil // the array outlives it
 		c.ready = c.ready[1:]
 		c.busy++
 		c.mu.Unlock()

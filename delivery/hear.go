@@ -41,7 +41,7 @@ func (c *Courier) Hear(ctx context.Context, provider string, r Report) error {
 			"verification_id", heard.Again.Verification.ID.String())
 		c.mu.Lock()
 		if !c.closed {
-			c.push(job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true})
+			c.push(&job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true, lost: true})
 		}
 		c.mu.Unlock()
 	}
@@ -54,15 +54,18 @@ func (c *Courier) hearEarly(ctx context.Context, w otp.Word) (otp.Heard, error) 
 	if c.service == nil {
 		return otp.Heard{}, errBusy
 	}
+	held := c.noted.hold() // before the first look, so that nothing is missed after it
+	if held {
+		defer c.noted.release()
+	}
 	noted := c.noted.wait()
 	heard, err := c.service.Hear(ctx, w)
-	if err != nil || heard.Known {
+	switch {
+	case err != nil || heard.Known:
 		return heard, err
-	}
-	if !c.noted.hold() {
+	case !held:
 		return heard, errBusy
 	}
-	defer c.noted.release()
 	timer := time.NewTimer(earlyFor)
 	defer timer.Stop()
 	for !heard.Known && err == nil {

@@ -149,6 +149,36 @@ func TestEventsOfADeadServerAreTold(t *testing.T) {
 	})
 }
 
+func TestManyEventsOfADeadServerAreToldOnceEach(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		end := make(chan struct{})
+		l := &listener{}
+		h := listening(t, l)
+		h.tell = func(ctx context.Context, n otp.Notice) delivery.Told {
+			<-end // nothing is told while the rows are adopted
+			return l.tell(ctx, n)
+		}
+		dead := h.unstarted(t, 1, nil)
+		for n := range 450 {
+			id := dead.send(t, n)
+			if _, err := dead.Cancel(t.Context(), otp.CancelRequest{Caller: otp.Caller{Tenant: "acme"}, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: id}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := h.serve(t, 2, carriers{"a": nil})
+		pass(30 * time.Second)
+		if q := s.courier.Queue(); q.Events != 450 {
+			t.Errorf("%d events wait", q.Events)
+		}
+		close(end)
+		rest()
+		if n := len(l.all()); n != 450 {
+			t.Errorf("%d events were told", n)
+		}
+	})
+}
+
 func TestASlowWebhookHoldsUpNoMessage(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {

@@ -431,3 +431,44 @@ func (k *keeper) Run(ctx context.Context, _ delivery.Sink) {
 	<-ctx.Done()
 	k.running--
 }
+
+func TestWhatEveryCarrierLostIsUnsent(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := promising(1, "a", "b")
+		s := h.serve(t, 1, carriers{"a": nil, "b": nil})
+		id := s.send(t, 1)
+		rest()
+		for n := range 3 {
+			s.says(t, n, 0, delivery.Failed)
+			rest()
+		}
+		if got := h.tries(t, id); h.line.names() != "a b a" || !strings.Contains(got, "unsent sms - every copy was lost on its way") || h.outbox(t) != 0 {
+			t.Errorf("asked %q, journal %q", h.line.names(), got)
+		}
+	})
+}
+
+func TestAFailureOfOneOfTwoCopiesWaitsForTheOther(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := promising(1, "a", "b", "c")
+		h.shape = func(a *otp.Tenant) { a.Routes[0].Hedge = 20 * time.Second }
+		s := h.serve(t, 1, carriers{"a": nil, "b": nil, "c": nil})
+		id := s.send(t, 1)
+		pass(21 * time.Second)
+		s.says(t, 0, 0, delivery.Failed)
+		rest()
+		if h.line.names() != "a b" {
+			t.Errorf("asked %q with a copy on its way", h.line.names())
+		}
+		s.says(t, 1, 0, delivery.Failed)
+		rest()
+		if h.line.names() != "a b a" && h.line.names() != "a b c" {
+			t.Errorf("asked %q after both were lost", h.line.names())
+		}
+		if got := kinds(h.tries(t, id)); !strings.Contains(got, "failed, failed") {
+			t.Errorf("journal %q", got)
+		}
+	})
+}

@@ -19,7 +19,7 @@ const (
 // retry is one message that waits for its next try.
 type retry struct {
 	at  time.Time
-	job job
+	job *job
 }
 
 type retryQueue []retry
@@ -38,7 +38,7 @@ func (q *retryQueue) Pop() any {
 }
 
 // later queues a retry.
-func (c *Courier) later(at time.Time, j job) {
+func (c *Courier) later(at time.Time, j *job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	heap.Push(&c.retries, retry{at, j})
@@ -50,7 +50,7 @@ func (c *Courier) later(at time.Time, j job) {
 // await keeps a message that a carrier took until its next timer. Only the row
 // is kept: what it belongs to is loaded again.
 func (c *Courier) await(m otp.Message, country string) {
-	c.later(m.NextAt, job{dispatch: otp.Dispatch{Message: m}, claim: true, country: country})
+	c.later(m.NextAt, &job{dispatch: otp.Dispatch{Message: m}, claim: true, country: country})
 }
 
 // tickRetries hands retries to the workers when the clock reaches them.
@@ -111,12 +111,19 @@ func (c *Courier) adopt() {
 		var failure atomic.Pointer[error]
 		var claims sync.WaitGroup
 		for _, m := range orphans {
-			if m.Kind == otp.EventMessage {
-				c.herald.accept(m)
-				settled.Add(1)
-				continue
-			}
 			claims.Go(func() {
+				if m.Kind == otp.EventMessage {
+					mine, err := c.service.TakeOver(c.ctx, m)
+					if err != nil {
+						failure.Store(&err)
+						return
+					}
+					settled.Add(1)
+					if mine.Owner != m.Owner {
+						c.herald.accept(mine)
+					}
+					return
+				}
 				claim, err := c.service.Claim(c.ctx, m)
 				if err != nil {
 					failure.Store(&err)
@@ -144,7 +151,7 @@ func (c *Courier) resume(claim otp.Claim) {
 	case otp.TaskWait:
 		c.await(d.Message, d.Verification.Spec.Country)
 	default:
-		j := job{dispatch: d, seen: c.o.Clock.Now(), retry: d.Message.Attempt > 0}
+		j := &job{dispatch: d, seen: c.o.Clock.Now(), retry: d.Message.Attempt > 0}
 		if claim.Task == otp.TaskHedge {
 			j.hedge, j.refused = true, []string{d.Message.Progress.Provider}
 		}

@@ -126,9 +126,9 @@ func acmes(c *client) (b belongings, all []otp.ID) {
 	return b, all
 }
 
-// carried waits until a verification's message was noted as sent, after which
+// sentOff waits until a verification's message was noted as sent, after which
 // nothing moves by itself.
-func carried(t *testing.T, d *app.Dev, id otp.ID) {
+func sentOff(t *testing.T, d *app.Dev, id otp.ID) {
 	t.Helper()
 	eventually(t, 10*time.Second, "the message of "+id.String()+" is sent", func() bool {
 		events, err := d.Store.Events(t.Context(), id)
@@ -176,7 +176,7 @@ func TestAnotherTenantsCredentialsChangeAndRevealNothing(t *testing.T) {
 	s := run(t, app.DevOptions{Data: folder(t)})
 	mine, all := acmes(s.client)
 	for _, id := range all {
-		carried(t, s.dev, id)
+		sentOff(t, s.dev, id)
 	}
 	before := state(t, s.dev, mine, all)
 	madeUp := belongings{

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -149,5 +150,29 @@ func TestTheTourIsTrue(t *testing.T) {
 		if err := os.WriteFile(readmePath, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestTheReadmesCarriersAreGood checks the example of the page that connects
+// carriers.
+func TestTheReadmesCarriersAreGood(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(page), "```yaml\nproviders:")
+	example, _, ended := strings.Cut(example, "```")
+	if !found || !ended {
+		t.Fatal("the README shows no providers")
+	}
+	file := filepath.Join(t.TempDir(), "tenants.yaml")
+	if err := os.WriteFile(file, []byte("providers:"+example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, "check-config", "--file", file)
+	cmd.Env = append(cmd.Env, "SMPP_PASSWORD=hush-hus", "TWILIO_TOKEN=hush-hush", "RELAY_PASSWORD=hush-hush")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -74,7 +74,7 @@ var danaconnectTongue = tongue{
 	name: "danaconnect v1",
 	start: func(c *client, to string) (string, reply) {
 		r := c.send(http.MethodPost, "/otp/1.0/send", fmt.Sprintf(
-			`{"idConversation":824541,"values":[{"key":"COD1_PHONE","value":%q}],"type":1,"length":6,"secondsExpiration":300}`, to),
+			`{"idConversation":824541,"values":[{"key":%q,"value":%q}],"type":1,"length":6,"secondsExpiration":300}`, danaconnectField(to), to),
 			"Authorization", basicAuth("demo@acme", "demo-password"))
 		return r.member("idRequest"), r
 	},
@@ -84,11 +84,21 @@ var danaconnectTongue = tongue{
 	},
 }
 
+// danaconnectField is the field of a conversation that an address stands in.
+func danaconnectField(to string) string {
+	if isMailbox(to) {
+		return "COD1_EMAIL"
+	}
+	return "COD1_PHONE"
+}
+
+func isMailbox(to string) bool { return strings.Contains(to, "@") }
+
 var danaconnect2Tongue = tongue{
 	name: "danaconnect v2",
 	start: func(c *client, to string) (string, reply) {
 		r := c.send(http.MethodPost, "/otp/2.0/generate", fmt.Sprintf(
-			`{"conversationId":824541,"fieldValues":{"COD1_PHONE":%q},"type":1,"length":6,"expiresInSeconds":300}`, to),
+			`{"conversationId":824541,"fieldValues":{%q:%q},"type":1,"length":6,"expiresInSeconds":300}`, danaconnectField(to), to),
 			"Authorization", "Bearer "+c.token("/oauth2/token", "conversation:access2api"))
 		return r.member("requestId"), r
 	},
@@ -142,12 +152,16 @@ var unityvoxTongue = tongue{
 var additivTongue = tongue{
 	name: "additiv",
 	start: func(c *client, to string) (string, reply) {
-		contact := to[len(to)-7:] // a contact is an int32
-		r := c.send(http.MethodPut, "/v1/contacts/"+contact, fmt.Sprintf(`{"sms":%q}`, to), "Authorization", "Bearer "+c.key, "Content-Type", "application/json")
+		local, _, _ := strings.Cut(to, "@")
+		contact, member, channel := local[len(local)-7:], "sms", "Sms" // a contact is an int32
+		if isMailbox(to) {
+			member, channel = "email", "Email"
+		}
+		r := c.send(http.MethodPut, "/v1/contacts/"+contact, fmt.Sprintf(`{%q:%q}`, member, to), "Authorization", "Bearer "+c.key, "Content-Type", "application/json")
 		if r.status/100 != 2 {
 			return "", r
 		}
-		r = c.send(http.MethodPost, "/v1.0/contacts/"+contact+"/verification-key/send", `{"channel":"Sms"}`, "Authorization", "Bearer "+c.token("/connect/token", ""))
+		r = c.send(http.MethodPost, "/v1.0/contacts/"+contact+"/verification-key/send", fmt.Sprintf(`{"channel":%q}`, channel), "Authorization", "Bearer "+c.token("/connect/token", ""))
 		if r.member("generatedSessionId") == "" {
 			return "", r
 		}

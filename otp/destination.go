@@ -125,8 +125,11 @@ func (d Destination) forgiven() Destination {
 	return d
 }
 
-// idle reports whether nothing in the row counts any more.
-func (d *Destination) idle(now time.Time) bool { return now.Sub(d.Touched) > retention }
+// idle reports whether nothing in the row counts any more. A row stays at least
+// as long as the verifications of its address, which are found by it.
+func (d *Destination) idle(now time.Time, dir *Directory) bool {
+	return now.Sub(d.Touched) > max(retention, dir.retention(d.Tenant))
+}
 
 // last keeps the newest n of a list.
 func last[T any](list []T, n int) []T {

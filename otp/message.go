@@ -59,6 +59,9 @@ func (m *Message) wait() {
 // letter and the derived code. Errors: Internal.
 func (s *Service) Render(d *Dispatch) (Text, error) {
 	ring, v := s.Ring(), &d.Verification
+	if !v.Spec.Erased.IsZero() {
+		return Text{}, &Error{Kind: Internal, Message: "the verification was erased"}
+	}
 	tenant, ok := s.Directory().Tenant(v.Tenant)
 	if !ok {
 		return Text{}, &Error{Kind: Internal, Message: "the tenant is gone"}
@@ -105,8 +108,9 @@ type Follow struct {
 // Report writes what became of a try. A message of which nothing is to be
 // expected any more leaves the outbox. Errors: NotFound when the message is not
 // this server's any more, Unavailable, Internal.
-func (s *Service) Report(ctx context.Context, d Dispatch, a Attempt) (Follow, error) {
+func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
 	m, ring := d.Message, s.Ring()
+	a.Detail = d.cover(ring, a.Detail)
 	load := Keys{Messages: []ID{m.ID}}
 	for _, id := range a.IDs {
 		load.Handles = append(load.Handles, ring.carrierKey(a.Provider, id))
@@ -190,9 +194,12 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles
 	for _, key := range handles {
 		st.Handles.Put(key, Handle{Key: key, Verification: m.Verification, Message: m.ID})
 	}
-	hedged := m.Progress.Hedged
+	hedged, before := m.Progress.Hedged, m.Progress.Await
 	m.Copies = a.Copies
 	m.Progress = Progress{Provider: a.Provider, Await: len(handles), Hedged: hedged, LegAt: d.Verification.legAt(now)}
+	if hedged {
+		m.Progress.Await += before // the first copy is still on its way
+	}
 	if len(handles) > 0 {
 		m.Progress.LookAt = now.Add(receiptDue)
 		if a.Hedge > 0 && !hedged {

@@ -25,7 +25,7 @@ func second(w *world.World) (*otp.Service, *world.Courier) {
 // report tells of a try of a message that has no plan.
 func report(t testing.TB, s *otp.Service, m otp.Message, a otp.Attempt) error {
 	t.Helper()
-	_, err := s.Report(t.Context(), otp.Dispatch{Message: m}, a)
+	_, err := s.Report(t.Context(), &otp.Dispatch{Message: m}, a)
 	return err
 }
 

@@ -134,7 +134,7 @@ func TestAMessageIsPaidOnTheDayOfItsBirth(t *testing.T) {
 
 func tell(t *testing.T, w *world.World, d otp.Dispatch, a otp.Attempt) otp.Follow {
 	t.Helper()
-	f, err := w.Report(t.Context(), d, a)
+	f, err := w.Report(t.Context(), &d, a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,15 @@ func webhookSecret(tenant, url string) string { return "webhook " + tenant + " "
 func WebhookSecret(tenant, url string) string { return webhookSecret(tenant, url) }
 
 // offKey names the mark of a webhook that was switched off. It speaks of URL and
-// secret, so that a webhook that is configured anew begins anew.
+// secret, so that a webhook that is configured anew begins anew, and not of the
+// form in which the secret is sealed, which changes with the key.
 func (s *Service) offKey(tenant string, w *Webhook) Key {
-	return s.Ring().lookup("webhook off", tenant, w.URL, w.Secret)
+	ring := s.Ring()
+	secret, err := ring.OpenText(webhookSecret(tenant, w.URL), w.Secret)
+	if err != nil {
+		secret = w.Secret // nothing is told to it; the mark must have some name
+	}
+	return ring.lookup("webhook off", tenant, w.URL, secret)
 }
 
 // webhook finds the one that a row is for.
@@ -68,6 +74,25 @@ func (s *Service) Notice(ctx context.Context, m Message) (Notice, error) {
 		return Notice{}, &Error{Kind: NotFound, Message: "nobody is to hear of the event any more"}
 	}
 	return s.compose(ctx, &m, w)
+}
+
+// TakeOver makes an outbox row of an event that a dead server left this
+// server's. The result has the owner before when another was quicker.
+// Errors: Unavailable, Internal.
+func (s *Service) TakeOver(ctx context.Context, m Message) (Message, error) {
+	mine := m
+	err := s.do(ctx, Step{Load: Keys{Messages: []ID{m.ID}}, Decide: func(_ time.Time, st *State) error {
+		mine = m
+		stored, ok := st.Messages.Get(m.ID)
+		if !ok || stored.Owner != m.Owner {
+			return nil
+		}
+		stored.Owner = s.o.Server
+		st.Messages.Put(m.ID, stored)
+		mine = stored
+		return nil
+	}})
+	return mine, err
 }
 
 // compose reads the event and makes what is told of it.

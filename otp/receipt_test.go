@@ -15,7 +15,7 @@ import (
 func taken(t *testing.T, w *world.World, ids ...string) otp.Follow {
 	t.Helper()
 	all := w.Courier.Dispatches()
-	f, err := w.Report(t.Context(), all[len(all)-1], otp.Attempt{Provider: "p", Result: otp.EventSent, Detail: strings.Join(ids, " "), Copies: 1, IDs: ids})
+	f, err := w.Report(t.Context(), &all[len(all)-1], otp.Attempt{Provider: "p", Result: otp.EventSent, Detail: strings.Join(ids, " "), Copies: 1, IDs: ids})
 	if err != nil {
 		t.Fatal(err)
 	}

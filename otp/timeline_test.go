@@ -33,14 +33,14 @@ func TestTimelineTellsTheWholeStoryInOrderOfTime(t *testing.T) {
 	v, code := start(t, w, native(phone))
 	first := w.Courier.Dispatches()[0]
 	w.Clock.Advance(time.Second)
-	if _, err := w.Report(t.Context(), first, otp.Attempt{Provider: "gate", Result: otp.EventRetry, NextAt: w.Clock.Now(), Detail: "unavailable 503"}); err != nil {
+	if _, err := w.Report(t.Context(), &first, otp.Attempt{Provider: "gate", Result: otp.EventRetry, NextAt: w.Clock.Now(), Detail: "unavailable 503"}); err != nil {
 		t.Fatal(err)
 	}
 	first.Message.Attempt++
 	w.Clock.Advance(time.Second)
 	// This carrier names a message after the number that it goes to.
 	ids := []string{phone[1:] + "-1"}
-	if _, err := w.Report(t.Context(), first, otp.Attempt{Provider: "spare", Result: otp.EventSent, Copies: 1, IDs: ids, Detail: ids[0]}); err != nil {
+	if _, err := w.Report(t.Context(), &first, otp.Attempt{Provider: "spare", Result: otp.EventSent, Copies: 1, IDs: ids, Detail: ids[0]}); err != nil {
 		t.Fatal(err)
 	}
 	check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)

@@ -13,8 +13,8 @@ const soleToken = "admin"
 // The roles of operators.
 const (
 	RoleOwner    = "owner"    // everything
-	RoleOperator = "operator" // everything but to see who else has a token
-	RoleAuditor  = "auditor"  // read what shows no address and no hash
+	RoleOperator = "operator" // everything but what cannot be undone, people's data and the list of tokens
+	RoleAuditor  = "auditor"  // read what shows no full address and no hash
 )
 
 func (o *object) admin(file string, env Environment) (a Admin) {
