@@ -140,7 +140,9 @@ func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, e
 			return nil
 		}
 		d.tell(now, st, &stored, &a)
-		if a.Result != EventRetry { // what is reserved serves the next try
+		if a.Result == EventRetry {
+			paid.spend(st, &stored, a.Cost)
+		} else {
 			paid.settle(st, &stored, a.Cost)
 		}
 		var err error

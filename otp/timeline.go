@@ -61,7 +61,7 @@ func (s *Service) Timeline(ctx context.Context, caller Caller, id ID) ([]Timelin
 // covered: journals written before that was done at once may hold it.
 func (e *Event) entry(to string) TimelineEntry {
 	shown := TimelineEntry{At: e.At, Event: e.Kind, Actor: ActorApplication, Detail: e.Detail}
-	if e.Actor == ActorServer {
+	if e.Actor == ActorServer || e.Actor == ActorOperator {
 		shown.Actor = ActorServer
 	}
 	if channel, provider, detail, ok := e.Carried(); ok {
