@@ -218,7 +218,7 @@ func TestAnotherTenantsCredentialsChangeAndRevealNothing(t *testing.T) {
 
 var (
 	uuids = regexp.MustCompile(`[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}`)
-	// globex's own contacts have Mexican numbers, acme's none
+	// globex's own contacts have Mexican numbers, acme's none.
 	theirs = regexp.MustCompile(`\+525\*+\d{3}`)
 	nouns  = regexp.MustCompile(`"correlationId":"[^"]*"`)
 )

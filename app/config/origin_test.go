@@ -50,7 +50,8 @@ func TestAFileLeavesTheCredentialsOfCommandsAlone(t *testing.T) {
 		"revoked, still in the file": {"credentials: [{type: api_key, key: leaked, name: mine}]", made, 1},
 		"given as an export does": {
 			"credentials: [{type: api_key, key: leaked, name: back, origin: command}]",
-			[]string{"api_key back", "api_key made", "api_key old expires"}, 0,
+			[]string{"api_key back", "api_key made", "api_key old expires"},
+			0,
 		},
 	} {
 		p := plan(t, parse(t, "tenants: [{name: acme, "+c.credentials+"}]"), in, with)

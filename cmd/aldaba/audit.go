@@ -67,7 +67,7 @@ func (c *auditCmd) print(all []app.Audited, err error) error {
 		if e.Role != "" {
 			who = e.Actor + " (" + e.Role + ") " + e.From
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", e.N, e.At.Format(time.RFC3339), who, e.Act, e.Tenant, e.Result, e.Detail)
+		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", e.N, e.At.Format(time.RFC3339), who, e.Act, e.Tenant, e.Result, e.Detail)
 	}
 	return table.Flush()
 }

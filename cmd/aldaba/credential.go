@@ -183,7 +183,7 @@ func (c *credentialListCmd) print(all []app.CredentialInfo, err error) error {
 		return printJSON(all)
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tTYPE\tIDENTITY\tSTATE\tUNTIL\tSCOPES\tFROM\tORIGIN\tLAST USED")
+	_, _ = fmt.Fprintln(table, "NAME\tTYPE\tIDENTITY\tSTATE\tUNTIL\tSCOPES\tFROM\tORIGIN\tLAST USED")
 	for i := range all {
 		o := &all[i]
 		var from []string
@@ -203,7 +203,7 @@ func (c *credentialListCmd) print(all []app.CredentialInfo, err error) error {
 				cells[j] = "-"
 			}
 		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
+		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}
 	return table.Flush()
 }
