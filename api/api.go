@@ -32,6 +32,19 @@ type Dialect struct {
 	Sample string
 }
 
+// WithSource tells the core which address each request comes from, as the
+// operator's proxies say. It stands around everything that asks for
+// credentials.
+func WithSource(p httpx.Proxies) httpx.Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			inner := r.WithContext(otp.WithSource(r.Context(), p.Client(r)))
+			defer func() { r.Pattern = inner.Pattern }()
+			next.ServeHTTP(w, inner)
+		})
+	}
+}
+
 // Host is what a dialect is given.
 type Host struct {
 	Service *otp.Service
@@ -68,7 +81,7 @@ func (h Host) client(ctx context.Context, id, secret string) (bearer.Client, err
 	caller, err := h.Service.Authenticate(ctx, otp.OAuth2, id, secret)
 	switch e := otp.AsError(err); {
 	case err == nil:
-		return bearer.Client{ID: id, Tenant: caller.Tenant, Scopes: caller.Scopes}, nil
+		return bearer.Client{ID: id, Tenant: caller.Tenant, Credential: caller.Credential, Scopes: caller.Scopes}, nil
 	case e.Kind == otp.Unauthenticated:
 		return bearer.Client{}, bearer.ErrInvalidClient
 	case e.Kind == otp.Throttled:
@@ -89,7 +102,7 @@ func (h Host) TokenCaller(r *http.Request) (otp.Caller, bearer.Claims, error) {
 	if err != nil {
 		return otp.Caller{}, claims, &otp.Error{Kind: otp.Unauthenticated, Message: "the access token is not valid", Cause: err}
 	}
-	caller, err := h.Service.Vouch(otp.OAuth2, claims.Subject)
+	caller, err := h.Service.Vouch(r.Context(), otp.OAuth2, claims.Subject, claims.Credential)
 	if err == nil && caller.Tenant != claims.Tenant {
 		err = &otp.Error{Kind: otp.Unauthenticated, Message: "the access token is of another tenant"}
 	}

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,62 +16,62 @@ import (
 // adminBody is the most bytes of a tenants file.
 const adminBody = 8 << 20
 
-// startAdmin opens the admin listener, if there is one. It has a credential of
+// startAdmin opens the admin listener, if there is one. It has credentials of
 // its own, so that no tenant's key opens it.
-func (a *App) startAdmin() error {
+func (a *App) startAdmin() (err error) {
 	if a.o.AdminListen == "" {
 		return nil
 	}
-	if len(a.o.AdminToken) < 16 {
-		return errors.New("the admin token must have at least 16 characters; make one with `openssl rand -hex 32`")
+	if a.operators, err = a.o.operators(); err != nil {
+		return err
 	}
-	asSent := &http.Request{Header: http.Header{"Authorization": {"Bearer " + a.o.AdminToken}}}
-	if got, _ := httpx.BearerToken(asSent); got != a.o.AdminToken {
-		return errors.New("the admin token has characters that no Authorization header carries, such as a space; make one with `openssl rand -hex 32`")
+	secure, err := certificate(a.o.AdminTLSCert, a.o.AdminTLSKey)
+	if err != nil {
+		return fmt.Errorf("admin listener: %w", err)
 	}
-	mux, err := httpx.NewMux([]httpx.Route{
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/apply", Handler: a.guarded(a.adminApply)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/export", Handler: a.guarded(a.adminExport)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys", Handler: a.guarded(a.adminKeys)},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/rotate", Handler: a.guarded(a.adminRotate)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/keys/status", Handler: a.guarded(a.adminKeyStatus)},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/keys/retire", Handler: a.guarded(a.adminRetire)},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/erase", Handler: a.guarded(a.adminErase())},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/personal-data", Handler: a.guarded(a.adminPersonalData())},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/webhooks/enable", Handler: a.guarded(a.adminEnableWebhook)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/locks", Handler: a.guarded(a.adminLocks)},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/locks/release", Handler: a.guarded(a.adminReleaseLocks)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/spend", Handler: a.guarded(a.adminSpend)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/stats", Handler: a.guarded(a.adminStats)},
-		{Methods: []string{http.MethodGet}, Pattern: "/admin/trace/{id}", Handler: a.guarded(a.adminTrace)},
-		{Methods: []string{http.MethodPost}, Pattern: "/admin/trace", Handler: a.guarded(a.adminTraceAddress)},
-		{Methods: []string{http.MethodGet}, Pattern: "/metrics", Handler: a.guarded(a.metrics.Handler().ServeHTTP)},
-		{Methods: []string{http.MethodGet}, Pattern: "/healthz", Handler: a.healthz},
-		{Methods: []string{http.MethodGet}, Pattern: "/readyz", Handler: a.readyz},
-	}, httpx.NotFound)
+	mux, err := httpx.NewMux(a.adminRoutes(), httpx.NotFound)
 	if err != nil {
 		return err
 	}
 	if a.adminOn, err = net.Listen("tcp", a.o.AdminListen); err != nil {
 		return fmt.Errorf("admin listener: %w", err)
 	}
-	a.admin = httpx.Server(httpx.ServerOptions{Handler: a.around(mux), Log: a.log})
-	a.loops.Go(func() { a.serve(a.admin, a.adminOn, false) })
+	a.admin = httpx.Server(httpx.ServerOptions{Handler: a.around(mux), Log: a.log, TLS: secure})
+	a.loops.Go(func() { a.serve(a.admin, a.adminOn, secure != nil) })
 	return nil
 }
 
-// guarded lets in who brings the admin token.
-func (a *App) guarded(next http.HandlerFunc) http.HandlerFunc {
-	want := sha256.Sum256([]byte(a.o.AdminToken))
-	return func(w http.ResponseWriter, r *http.Request) {
-		token, ok := httpx.BearerToken(r)
-		got := sha256.Sum256([]byte(token))
-		if !ok || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			httpx.WriteProblem(w, httpx.Problem{Status: http.StatusUnauthorized, Detail: "the admin token is missing or wrong"})
-			return
-		}
-		next(w, r)
+// adminRoutes are all calls with the role that each needs. What changes
+// something, and what shows hashes or where people's messages went, is written
+// to the operators' journal; refusals always are.
+func (a *App) adminRoutes() []httpx.Route {
+	get, post := []string{http.MethodGet}, []string{http.MethodPost}
+	const operator, auditor, owner = config.RoleOperator, config.RoleAuditor, config.RoleOwner
+	return []httpx.Route{
+		{Methods: post, Pattern: "/admin/apply", Handler: a.audited(operator, "apply", a.adminApply)},
+		{Methods: get, Pattern: "/admin/export", Handler: a.audited(operator, "export", a.adminExport)},
+		{Methods: get, Pattern: "/admin/keys", Handler: a.reads("keys", a.adminKeys)},
+		{Methods: post, Pattern: "/admin/keys/rotate", Handler: a.audited(operator, "key rotate", a.adminRotate)},
+		{Methods: get, Pattern: "/admin/keys/status", Handler: a.reads("key status", a.adminKeyStatus)},
+		{Methods: post, Pattern: "/admin/keys/retire", Handler: a.audited(owner, "key retire", a.adminRetire)},
+		{Methods: post, Pattern: "/admin/erase", Handler: a.audited(owner, "erase", a.adminErase())},
+		{Methods: post, Pattern: "/admin/personal-data", Handler: a.audited(owner, "personal-data", a.adminPersonalData())},
+		{Methods: get, Pattern: "/admin/credentials", Handler: a.reads("credential list", a.adminCredentials)},
+		{Methods: post, Pattern: "/admin/credentials", Handler: a.audited(operator, "credential new", a.adminNewCredential)},
+		{Methods: post, Pattern: "/admin/credentials/rotate", Handler: a.audited(operator, "credential rotate", a.adminRotateCredential)},
+		{Methods: post, Pattern: "/admin/credentials/revoke", Handler: a.audited(operator, "credential revoke", a.adminRevokeCredential)},
+		{Methods: post, Pattern: "/admin/webhooks/enable", Handler: a.audited(operator, "webhook enable", a.adminEnableWebhook)},
+		{Methods: get, Pattern: "/admin/locks", Handler: a.audited(auditor, "lock show", a.adminLocks)},
+		{Methods: post, Pattern: "/admin/locks/release", Handler: a.audited(operator, "lock release", a.adminReleaseLocks)},
+		{Methods: get, Pattern: "/admin/spend", Handler: a.reads("spend", a.adminSpend)},
+		{Methods: get, Pattern: "/admin/stats", Handler: a.reads("stats", a.adminStats)},
+		{Methods: get, Pattern: "/admin/trace/{id}", Handler: a.audited(auditor, "trace", a.adminTrace)},
+		{Methods: post, Pattern: "/admin/trace", Handler: a.audited(auditor, "trace", a.adminTraceAddress)},
+		{Methods: get, Pattern: "/admin/audit", Handler: a.reads("audit", a.adminAudit)},
+		{Methods: get, Pattern: "/admin/tokens", Handler: a.audited(owner, "tokens", a.adminTokens)},
+		{Methods: get, Pattern: "/metrics", Handler: a.reads("metrics", a.metrics.Handler().ServeHTTP)},
+		{Methods: get, Pattern: "/healthz", Handler: a.healthz},
+		{Methods: get, Pattern: "/readyz", Handler: a.readyz},
 	}
 }
 
@@ -99,6 +97,7 @@ func (a *App) adminApply(w http.ResponseWriter, r *http.Request) {
 	var plan *config.Plan
 	dry := r.URL.Query().Get("dry_run") == "true"
 	if err == nil {
+		tell(r.Context(), "", "dry run: %t", dry)
 		plan, err = a.Apply(r.Context(), file, dry)
 	}
 	if err != nil {
@@ -161,6 +160,7 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Service.SetRing(ring)
+	tell(r.Context(), "", "uses %v, at once: %t", asked.Uses, asked.Activate)
 	adminAnswer(w, map[string]any{"keys": ring.Keys()})
 }
 

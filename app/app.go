@@ -41,8 +41,14 @@ type Options struct {
 	// without TLS; see [config.Server].
 	WebhookAllow []netip.Prefix
 
+	// Proxies are the operator's own, before the dialects' listener.
+	Proxies httpx.Proxies
+
 	AdminListen string // "" for no admin listener
-	AdminToken  string
+	AdminToken  string // of an owner; "" when AdminTokens has all
+	AdminTokens []config.AdminToken
+	// AdminTLSCert and AdminTLSKey are PEM files; plain HTTP without them.
+	AdminTLSCert, AdminTLSKey string
 
 	DrainDelay   time.Duration // between not ready and closing the listener
 	DrainTimeout time.Duration // for requests under way
@@ -82,6 +88,8 @@ type App struct {
 	public   *http.Server
 	adminOn  net.Listener
 	admin    *http.Server
+
+	operators *operators
 
 	// keepClock saves the clock's offset; nil when it is never turned.
 	keepClock  func() error
@@ -176,8 +184,8 @@ func (a *App) Start(ctx context.Context) error {
 	if a.listener, err = net.Listen("tcp", a.o.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	options := httpx.ServerOptions{Handler: a.around(mux), Log: a.log}
-	if options.TLS, err = a.tls(); err != nil {
+	options := httpx.ServerOptions{Handler: a.around(mux, api.WithSource(a.o.Proxies)), Log: a.log}
+	if options.TLS, err = certificate(a.o.TLSCert, a.o.TLSKey); err != nil {
 		return err
 	}
 	a.public = httpx.Server(options)
@@ -185,7 +193,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.Courier.Start(a.Service)
-	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore} {
+	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore, a.keepUses} {
 		a.loops.Go(loop)
 	}
 	a.loops.Go(func() { a.serve(a.public, a.listener, options.TLS != nil) })
@@ -194,9 +202,10 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// around puts the standard middlewares around a mux.
-func (a *App) around(mux *httpx.Mux) http.Handler {
-	return httpx.Chain(mux, httpx.WithWatch(a.watch), httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse}))
+// around puts the standard middlewares around a mux, and the inner ones between.
+func (a *App) around(mux *httpx.Mux, inner ...httpx.Middleware) http.Handler {
+	standard := httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse})
+	return httpx.Chain(httpx.Chain(mux, inner...), httpx.WithWatch(a.watch), standard)
 }
 
 // serve runs one listener and reports when it fails.
@@ -219,12 +228,12 @@ func (a *App) fail(err error) {
 	}
 }
 
-// tls reads the certificate, if there is one.
-func (a *App) tls() (*tls.Config, error) {
-	if a.o.TLSCert == "" {
+// certificate reads a certificate, if there is one.
+func certificate(cert, key string) (*tls.Config, error) {
+	if cert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(a.o.TLSCert, a.o.TLSKey)
+	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}

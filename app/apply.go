@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
@@ -50,10 +52,28 @@ func (a *App) contacts(ctx context.Context, tenant string) (all []otp.NamedConta
 func (a *App) Apply(ctx context.Context, f *config.File, dry bool) (*config.Plan, error) {
 	for {
 		plan, err := a.apply(ctx, f, dry)
-		if !errors.Is(err, store.ErrStale) {
-			return plan, err
+		if errors.Is(err, store.ErrStale) {
+			continue
 		}
+		if err == nil {
+			a.tellPlan(ctx, f, plan, dry)
+		}
+		return plan, err
 	}
+}
+
+// tellPlan notes an apply for the operators' journal: the difference, which
+// holds no secret and no address.
+func (a *App) tellPlan(ctx context.Context, f *config.File, plan *config.Plan, dry bool) {
+	tenant := ""
+	if all := f.Tenants(); len(all) == 1 {
+		tenant = all[0].Name
+	}
+	detail := cmp.Or(strings.Join(plan.Diff, "; "), "no change")
+	if dry {
+		detail = "dry run: " + detail
+	}
+	tell(ctx, tenant, "%s", detail)
 }
 
 func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan, error) {

@@ -97,12 +97,13 @@ type Released struct {
 
 // ReleaseLocks forgets the wrong guesses at an address. Errors: as [App.Locks].
 func (a *App) ReleaseLocks(ctx context.Context, tenant, to string) (Released, error) {
-	was, err := a.Service.ReleaseLocks(ctx, tenant, to, operator)
+	was, err := a.Service.ReleaseLocks(ctx, tenant, to, actorOperator)
 	return Released{was}, err
 }
 
-// operator is who the journal names for what the admin API does.
-const operator = "operator"
+// actorOperator is who a verification's journal names for what the admin API
+// does; the operators' own journal names the person.
+const actorOperator = "operator"
 
 // adminLocks answers GET /admin/locks?tenant=NAME&to=ADDRESS.
 func (a *App) adminLocks(w http.ResponseWriter, r *http.Request) {

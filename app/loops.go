@@ -106,6 +106,15 @@ func (a *App) sweepNow(ctx context.Context) error {
 	return err
 }
 
+// keepUses writes down when credentials were last used.
+func (a *App) keepUses() {
+	a.every(sweepPace, func(ctx context.Context) {
+		if err := a.Service.KeepUses(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("keep when credentials were used", "error", err)
+		}
+	})
+}
+
 // watchStore ends the server when its store may have lost what it has
 // acknowledged.
 func (a *App) watchStore() {

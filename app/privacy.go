@@ -145,6 +145,7 @@ func (a *App) ofAddress(act func(ctx context.Context, tenant, to string) (any, e
 			httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","to":"+18095550100"}`})
 			return
 		}
+		tell(r.Context(), asked.Tenant, "") // the operators' journal learns no address
 		answer, err := act(r.Context(), asked.Tenant, asked.To)
 		if err != nil {
 			a.adminRefuse(w, err)

@@ -124,6 +124,7 @@ func (a *App) adminRetire(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"key":"1c8b9f65"}`})
 		return
 	}
+	tell(r.Context(), "", "key %q", asked.Key)
 	ring, err := a.RetireKey(r.Context(), asked.Use, asked.Key)
 	if err != nil {
 		a.adminRefuse(w, err)

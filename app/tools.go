@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
@@ -16,7 +17,9 @@ import (
 func FromConfig(s config.Server, log *slog.Logger) Options {
 	return Options{
 		Listen: s.Listen, Database: s.Database, KeysFile: s.Keys, TLSCert: s.TLS.Cert, TLSKey: s.TLS.Key,
-		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
+		Proxies:     httpx.Proxies{Trusted: s.TrustedProxies, Forwarded: s.ProxyHeader == "forwarded"},
+		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, AdminTokens: s.Admin.Tokens,
+		AdminTLSCert: s.Admin.TLS.Cert, AdminTLSKey: s.Admin.TLS.Key, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
 		PublicURL: s.PublicURL, ReceiptLife: s.ReceiptLife, WebhookAllow: s.WebhookAllow, Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log, Traces: s.Traces,
 	}
 }
@@ -27,8 +30,13 @@ func CheckServer(s config.Server) error {
 	if _, err := readRing(s.Keys); err != nil {
 		return err
 	}
-	_, err := (&App{o: FromConfig(s, nil)}).tls()
-	return err
+	if _, err := certificate(s.TLS.Cert, s.TLS.Key); err != nil {
+		return err
+	}
+	if _, err := certificate(s.Admin.TLS.Cert, s.Admin.TLS.Key); err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	return nil
 }
 
 // CheckTenants names all mistakes of a tenants file, read and planned over an

@@ -256,6 +256,7 @@ func (a *App) adminTrace(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: "the name of a verification has 36 characters, such as 019c1346-5a22-7a3e-8d6f-2f1c1b0a9e77"})
 		return
 	}
+	tell(r.Context(), "", "verification %s", id)
 	one, err := a.Trace(r.Context(), id)
 	if err != nil {
 		a.traceRefuse(w, err)
@@ -281,6 +282,7 @@ func (a *App) adminTraceAddress(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","to":"ADDRESS"}`})
 		return
 	}
+	tell(r.Context(), asked.Tenant, "by address")
 	all, err := a.TraceAddress(r.Context(), asked.Tenant, asked.To)
 	if err != nil {
 		a.traceRefuse(w, err)

@@ -56,6 +56,7 @@ func (a *App) adminEnableWebhook(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","url":"https://..."}`})
 		return
 	}
+	tell(r.Context(), asked.Tenant, "")
 	was, err := a.Service.SwitchOn(r.Context(), asked.Tenant, asked.URL)
 	if err != nil {
 		a.adminRefuse(w, err)

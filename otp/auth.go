@@ -6,17 +6,22 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 )
 
-// Scopes of native API keys.
+// Scopes of credentials.
 const (
-	ScopeSend  = "send"  // start, resend, cancel, keep contacts
+	ScopeSend  = "send"  // start, resend, cancel
 	ScopeCheck = "check" // judge codes
 	ScopeRead  = "read"  // look up
+	ScopeAdmin = "admin" // the tenant's own management calls: keep and delete contacts
 )
+
+// Scopes lists the scopes that the server knows.
+func Scopes() []string { return []string{ScopeSend, ScopeCheck, ScopeRead, ScopeAdmin} }
 
 // Caller is an authenticated application.
 type Caller struct {
@@ -24,6 +29,9 @@ type Caller struct {
 	Identity string // of its credential, for the journal
 	Scopes   []string
 	NoCredit bool
+	// Credential tells the credential from others of the same identity; it is
+	// what [Service.Vouch] asks for. It is no secret.
+	Credential string
 }
 
 // May reports whether the caller has a scope; one without any has all.
@@ -34,10 +42,13 @@ func (c Caller) May(scope string) bool {
 var errCredentials = &Error{Kind: Unauthenticated, Message: "wrong or missing credentials"}
 
 // Authenticate finds the caller behind a credential: an identity with its
-// password or key, or a native API key alone.
+// password or key, or a native API key alone. One that is unknown, wrong,
+// expired, revoked or shown from a source that it is not good for is answered
+// alike. The source is that of [WithSource].
 //
-// Errors: Unauthenticated, Throttled (too many different wrong passwords for
-// one login), Unavailable (ctx ended while waiting for a password's turn).
+// Errors: Unauthenticated, Throttled (too many different wrong credentials from
+// one source, or wrong passwords for one login), Unavailable (ctx ended while
+// waiting for a password's turn).
 func (s *Service) Authenticate(ctx context.Context, kind CredentialType, identity, secret string) (Caller, error) {
 	if secret == "" || identity == "" && kind != APIKey {
 		return Caller{}, errCredentials
@@ -49,23 +60,70 @@ func (s *Service) Authenticate(ctx context.Context, kind CredentialType, identit
 	if kind == APIKey {
 		name = hash
 	}
-	for _, ref := range s.Directory().credentials[credentialKey{kind, name}] {
-		ok, err := s.proves(ctx, ref.credential, secret, hash)
-		if err != nil {
-			return Caller{}, err
-		}
-		if ok {
-			return callerOf(ref), nil
+	refs := s.Directory().credentials[credentialKey{kind, name}]
+	source, limited := sourceOf(ctx)
+	now := s.o.Now()
+	known := knownFrom(refs, source)
+	if limited && !known {
+		// Who has shown a right credential from here keeps its door: others
+		// behind the same address cannot close it.
+		if wait := s.sources.Blocked(source, now); wait > 0 {
+			return Caller{}, &Error{Kind: Throttled, Message: "too many wrong credentials", Rule: "wrong_credentials_per_source", RetryAfter: wait}
 		}
 	}
-	return Caller{}, errCredentials
+	ref, err := s.proven(ctx, refs, shown{secret, hash, source, known, now})
+	if err != nil {
+		return Caller{}, err
+	}
+	if ref == nil {
+		if limited {
+			s.sources.Failed(source, now, string(kind)+"\x00"+identity+"\x00"+secret)
+		}
+		return Caller{}, errCredentials
+	}
+	ref.use.note(source, now)
+	return callerOf(*ref), nil
 }
 
-func (s *Service) proves(ctx context.Context, c *Credential, secret, hash string) (bool, error) {
-	if c.Type.HasPassword() {
-		return s.guard.verify(ctx, string(c.Type)+" "+c.Identity, c.Hash, secret)
+// shown is what a caller shows, and how.
+type shown struct {
+	secret, hash string
+	source       netip.Addr
+	known        bool // the source has shown a right one before
+	now          time.Time
+}
+
+// proven returns the credential that fits, nil when none does. Those that are
+// not good now, or not from here, are left out before anything dear is done:
+// they take as long as one that does not exist.
+func (s *Service) proven(ctx context.Context, refs []credentialRef, c shown) (*credentialRef, error) {
+	var fault error
+	for i := range refs {
+		if !refs[i].credential.admits(c.source, c.now) {
+			continue
+		}
+		ok, err := s.proves(ctx, refs[i].credential, c)
+		if err != nil {
+			fault = err // another one of this identity may fit all the same
+		}
+		if ok {
+			return &refs[i], nil
+		}
 	}
-	return subtle.ConstantTimeCompare([]byte(c.Hash), []byte(hash)) == 1, nil
+	return nil, fault
+}
+
+func (s *Service) proves(ctx context.Context, c *Credential, by shown) (bool, error) {
+	if !c.Type.HasPassword() {
+		return subtle.ConstantTimeCompare([]byte(c.Hash), []byte(by.hash)) == 1, nil
+	}
+	// Strangers use up the tries of strangers, never those of a source that has
+	// shown a right password.
+	login := string(c.Type) + " " + c.Identity
+	if by.known {
+		login = "known " + login
+	}
+	return s.guard.verify(ctx, login, c.Hash, by.secret)
 }
 
 func callerOf(ref credentialRef) Caller {
@@ -73,17 +131,26 @@ func callerOf(ref credentialRef) Caller {
 	if ref.credential.Type == APIKey {
 		identity = "key " + ref.credential.Hash[:min(8, len(ref.credential.Hash))]
 	}
-	return Caller{Tenant: ref.tenant.Name, Identity: identity, Scopes: ref.credential.Scopes, NoCredit: ref.credential.NoCredit}
+	return Caller{
+		Tenant: ref.tenant.Name, Identity: identity, Scopes: ref.credential.Scopes, NoCredit: ref.credential.NoCredit, Credential: ref.mark,
+	}
 }
 
-// Vouch returns the caller of a token that was issued to an identity before,
-// as long as its credential stands.
-func (s *Service) Vouch(kind CredentialType, identity string) (Caller, error) {
+// Vouch returns the caller of a token that was issued to an identity before, as
+// long as the credential that it was issued for stands and is good from here.
+// An empty credential is that of a token which does not tell: any of the
+// identity will do.
+func (s *Service) Vouch(ctx context.Context, kind CredentialType, identity, credential string) (Caller, error) {
+	source, _ := sourceOf(ctx)
+	now := s.o.Now()
 	refs := s.Directory().credentials[credentialKey{kind, identity}]
-	if len(refs) == 0 {
-		return Caller{}, errCredentials
+	for i := range refs {
+		if (credential == "" || credential == refs[i].mark) && refs[i].credential.admits(source, now) {
+			refs[i].use.note(source, now)
+			return callerOf(refs[i]), nil
+		}
 	}
-	return callerOf(refs[0]), nil
+	return Caller{}, errCredentials
 }
 
 // HashKey returns the form of an API key that is kept: an HMAC under the

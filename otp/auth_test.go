@@ -90,10 +90,10 @@ func TestEachCredentialLetsItsOwnTenantIn(t *testing.T) {
 				t.Errorf("%s: got %+v, %v", name, caller, err)
 			}
 		}
-		if c, err := s.Vouch(OAuth2, "demo"); err != nil || c.Tenant != "acme" || !c.May("x") || c.May("y") {
+		if c, err := s.Vouch(t.Context(), OAuth2, "demo", ""); err != nil || c.Tenant != "acme" || !c.May("x") || c.May("y") {
 			t.Errorf("got %+v, %v", c, err)
 		}
-		if _, err := s.Vouch(OAuth2, "gone"); KindOf(err) != Unauthenticated {
+		if _, err := s.Vouch(t.Context(), OAuth2, "gone", ""); KindOf(err) != Unauthenticated {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -43,6 +43,8 @@ type credentialKey struct {
 type credentialRef struct {
 	tenant     *Tenant
 	credential *Credential
+	mark       string         // see [Credential.Mark]
+	use        *credentialUse // of the service that has the directory in force
 }
 
 type profileKey struct{ tenant, dialect, alias string }
@@ -91,13 +93,7 @@ func (d *Directory) index(t *Tenant, path string) (faults Mistakes) {
 		}
 	}
 	for i := range t.Credentials {
-		c := &t.Credentials[i]
-		key := credentialKey{c.Type, cmp.Or(c.Identity, c.Hash)}
-		// An account of UnityVox may have several keys, all of one tenant.
-		if others := d.credentials[key]; len(others) > 0 && (c.Type != UnityVox || others[0].tenant.Name != t.Name) {
-			faults = append(faults, Mistake{fmt.Sprintf("%s.credentials[%d]", path, i), "this identity or key is taken already; identities are unique over all tenants"})
-		}
-		d.credentials[key] = append(d.credentials[key], credentialRef{t, c})
+		faults = append(faults, d.indexCredential(t, i, path)...)
 	}
 	for i := range t.Profiles {
 		p := &t.Profiles[i]
@@ -113,6 +109,26 @@ func (d *Directory) index(t *Tenant, path string) (faults Mistakes) {
 		}
 	}
 	return faults
+}
+
+// indexCredential enters a credential that is not revoked.
+func (d *Directory) indexCredential(t *Tenant, i int, path string) Mistakes {
+	c := &t.Credentials[i]
+	if !c.Revoked.IsZero() {
+		return nil
+	}
+	key := credentialKey{c.Type, cmp.Or(c.Identity, c.Hash)}
+	others := d.credentials[key]
+	path = fmt.Sprintf("%s.credentials[%d]", path, i)
+	// An identity may have several secrets, all of one tenant.
+	if len(others) > 0 && (c.Type == APIKey || others[0].tenant.Name != t.Name) {
+		return Mistakes{{path, "this identity or key is taken already; identities are unique over all tenants"}}
+	}
+	if len(others) >= samePasswords && c.Type.HasPassword() {
+		return Mistakes{{path, fmt.Sprintf("an identity has at most %d passwords at once; revoke an older one", samePasswords)}}
+	}
+	d.credentials[key] = append(others, credentialRef{tenant: t, credential: c, mark: c.Mark()})
+	return nil
 }
 
 // Tenant returns a tenant by its name.

@@ -90,6 +90,8 @@ type Service struct {
 	ring      atomic.Pointer[Ring]
 	directory atomic.Pointer[Directory]
 	guard     *passwordGuard
+	sources   SourceGuard
+	uses      credentialUses
 	numbers   numberBlocks
 	ratios    ratios
 	running   sync.Map // idempotency keys in work, by [Key]
@@ -113,6 +115,7 @@ func New(o Options) *Service {
 
 // SetDirectory puts another configuration in force.
 func (s *Service) SetDirectory(d *Directory) {
+	s.uses.adopt(d)
 	s.directory.Store(d)
 }
 

@@ -116,16 +116,6 @@ func (t CredentialType) HasPassword() bool {
 	return t == DanaConnect || t == OAuth2 || t == Modica
 }
 
-// Credential lets an application in. Identities are unique over all tenants
-// within their type.
-type Credential struct {
-	Type     CredentialType `json:"type"`
-	Identity string         `json:"identity,omitempty"` // login, client id, application or account
-	Hash     string         `json:"hash"`               // see [CredentialType.HasPassword]
-	Scopes   []string       `json:"scopes,omitempty"`   // empty means all
-	NoCredit bool           `json:"no_credit,omitempty"`
-}
-
 // Provider is one configured carrier.
 type Provider struct {
 	Name     string         `json:"name"`

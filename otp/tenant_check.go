@@ -94,6 +94,7 @@ func (t *Tenant) check(path string) Mistakes {
 	for i := range t.Credentials {
 		t.Credentials[i].check(f, fmt.Sprintf(".credentials[%d]", i))
 	}
+	checkNames(f, t.Credentials)
 	return f.all
 }
 
@@ -146,17 +147,5 @@ func (t *Template) check(f *faultList, at string) {
 	t.checkLastLine(f, at)
 	for _, name := range slices.Sorted(maps.Keys(t.Params)) {
 		f.check(isName(name) && len(t.Params[name]) <= 256 && !hasBreaks(t.Params[name]), at+".params."+name, "must be a name and one line of at most 256 bytes")
-	}
-}
-
-func (c *Credential) check(f *faultList, at string) {
-	f.check(slices.Contains(CredentialTypes(), c.Type), at+".type", "must be api_key, danaconnect, oauth2, modica or unityvox")
-	f.check(c.Hash != "", at, "has no key or password")
-	f.check((c.Identity == "") == (c.Type == APIKey), at, "must name whom it lets in: login, client_id, application or account")
-	f.check(len(c.Identity) <= 128 && !hasBreaks(c.Identity), at, "has a name of more than 128 characters or with a line break")
-	known := []string{ScopeSend, ScopeCheck, ScopeRead}
-	for i, s := range c.Scopes {
-		ok := slices.Contains(known, s) || c.Type == OAuth2 && s != "" && !strings.ContainsAny(s, " \"\\")
-		f.check(ok, fmt.Sprintf("%s.scopes[%d]", at, i), "must be one of %s", strings.Join(known, ", "))
 	}
 }

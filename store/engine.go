@@ -34,6 +34,7 @@ type Engine interface {
 	Begin(ctx context.Context, keys otp.Keys) (Batch, error)
 	otp.Reads
 	Documents
+	Audit
 	Fleet
 	// Ping tells whether the store answers.
 	Ping(ctx context.Context) error

@@ -126,7 +126,7 @@ func (d *dialect) caller(r *http.Request, scope string) (otp.Caller, error) {
 	if err != nil || len(caller.Scopes) == 0 {
 		return caller, err
 	}
-	ours := []string{otp.ScopeSend, otp.ScopeCheck, otp.ScopeRead}
+	ours := otp.Scopes()
 	named := slices.ContainsFunc(caller.Scopes, func(s string) bool { return slices.Contains(ours, s) })
 	allowed := slices.ContainsFunc(caller.Scopes, func(s string) bool {
 		return claims.Has(s) && (s == scope || !named && s != danaScope)

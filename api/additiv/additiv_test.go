@@ -164,6 +164,9 @@ func (s speaker) Kind(_ apitest.Op, k otp.Kind) string {
 	return "422 UnprocessableEntity NA"
 }
 
+// ByToken tells that the language shows access tokens.
+func (s speaker) ByToken() bool { return true }
+
 // Lacks implements apitest.Speaker.
 func (s speaker) Lacks() []apitest.Op {
 	if s.old {

@@ -119,7 +119,8 @@ func Handler(tb testing.TB, w *world.World, construct Constructor) http.Handler 
 	if err != nil {
 		tb.Fatalf("routes: %v", err)
 	}
-	return httpx.Standard(httpx.Options{Log: slog.New(slog.DiscardHandler), Refuse: mux.Refuse, Now: w.Clock.Now})(mux)
+	standard := httpx.Standard(httpx.Options{Log: slog.New(slog.DiscardHandler), Refuse: mux.Refuse, Now: w.Clock.Now})
+	return httpx.Chain(mux, standard, api.WithSource(httpx.Proxies{}))
 }
 
 // ask sends a request as it is.

@@ -107,6 +107,9 @@ func token(tb testing.TB, client, tenant string, asked bool, scope ...string) st
 	return text
 }
 
+// ByToken tells that version 2 shows access tokens.
+func (s speaker) ByToken() bool { return s.version == "v2" }
+
 // Say implements [apitest.Speaker].
 func (s speaker) Say(op apitest.Op, w apitest.Words) *http.Request {
 	conversation := 824541

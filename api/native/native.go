@@ -40,9 +40,9 @@ func New(h api.Host) api.Dialect {
 		d.route(http.MethodPost, one+"/resend", otp.ScopeSend, http.StatusOK, d.resend),
 		d.route(http.MethodPost, one+"/next", otp.ScopeSend, http.StatusOK, d.next),
 		d.route(http.MethodPost, one+"/cancel", otp.ScopeSend, http.StatusOK, d.cancel),
-		d.route(http.MethodPut, contact, otp.ScopeSend, http.StatusOK, d.putContact),
+		d.route(http.MethodPut, contact, otp.ScopeAdmin, http.StatusOK, d.putContact),
 		d.route(http.MethodGet, contact, otp.ScopeRead, http.StatusOK, d.getContact),
-		d.route(http.MethodDelete, contact, otp.ScopeSend, http.StatusNoContent, d.deleteContact),
+		d.route(http.MethodDelete, contact, otp.ScopeAdmin, http.StatusNoContent, d.deleteContact),
 		{Methods: []string{http.MethodGet}, Pattern: "/v1/jwks.json", Handler: d.keys, Refuse: refuse},
 		{Methods: []string{http.MethodGet}, Pattern: "/v1/openapi.json", Handler: describe, Refuse: refuse},
 	}}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,12 +18,12 @@ import (
 )
 
 // scoped is the demo with keys of one scope each for acme: "send-key",
-// "check-key", "read-key".
+// "check-key", "read-key", "admin-key".
 func scoped(t *testing.T) *world.World {
 	t.Helper()
 	ring := otptest.Ring(t)
 	tenants := otptest.Demo(ring)
-	for _, scope := range []string{otp.ScopeSend, otp.ScopeCheck, otp.ScopeRead} {
+	for _, scope := range []string{otp.ScopeSend, otp.ScopeCheck, otp.ScopeRead, otp.ScopeAdmin} {
 		tenants[0].Credentials = append(tenants[0].Credentials, otp.Credential{
 			Type: otp.APIKey, Hash: ring.HashKey(otp.APIKey, "", scope+"-key"), Scopes: []string{scope},
 		})
@@ -42,9 +43,9 @@ func operations(id string) []struct{ method, path, scope, wrong string } {
 		{"POST", one + "/resend", "send", ""},
 		{"POST", one + "/next", "send", ""},
 		{"POST", one + "/cancel", "send", ""},
-		{"PUT", "/v1/contacts/4711", "send", `{"sms":1}`},
+		{"PUT", "/v1/contacts/4711", "admin", `{"sms":1}`},
 		{"GET", "/v1/contacts/4711", "read", ""},
-		{"DELETE", "/v1/contacts/4711", "send", ""},
+		{"DELETE", "/v1/contacts/4711", "admin", ""},
 	}
 }
 
@@ -76,7 +77,7 @@ func playRefusals(t *testing.T, router routers.Router, seen *sightings) {
 		t.Fatal(err)
 	}
 	for _, o := range operations(started.ID) {
-		other := map[string]string{"send": "check-key", "check": "read-key", "read": "send-key"}[o.scope]
+		other := map[string]string{"send": "check-key", "check": "read-key", "read": "send-key", "admin": "send-key"}[o.scope]
 		ask(o.method, o.path, "nobodys-key", kind, o.wrong, http.StatusUnauthorized)
 		ask(o.method, o.path, other, kind, o.wrong, http.StatusForbidden)
 		ask("PATCH", o.path, "demo-key", kind, "{}", http.StatusMethodNotAllowed)
@@ -98,6 +99,15 @@ func playRefusals(t *testing.T, router routers.Router, seen *sightings) {
 	ask("POST", "/v1/openapi.json", "demo-key", "", "", http.StatusMethodNotAllowed)
 	ask("GET", "/v1/openapi.json", "nobodys-key", "", "", http.StatusOK)
 	fillLedger(t, w, handler)
+	// A source that guessed keys hears the same whatever it shows, but for what
+	// it has shown rightly before.
+	for i := range 20 {
+		ask("GET", "/v1/contacts/4711", fmt.Sprintf("guess-%d", i), "", "", map[bool]int{true: 401, false: 429}[i < 19]) // nobodys-key was one
+	}
+	for _, o := range operations(started.ID) {
+		ask(o.method, o.path, "nobodys-key", kind, o.wrong, http.StatusTooManyRequests)
+	}
+	ask("GET", "/v1/contacts/4711", "read-key", "", "", http.StatusOK)
 }
 
 // fillLedger makes 20 wrong guesses, so that the right code is refused.

@@ -10,20 +10,38 @@ import (
 )
 
 // credentials hashes what was given. What fits the hash in force keeps it, so
-// that applying a file twice changes nothing.
+// that applying a file twice changes nothing. What commands keep stays as it
+// is: a file neither removes it nor, since it knows nothing of a rotation or a
+// revocation, brings it back (docs/adr/0011). Only an export, which says
+// whose a credential is, gives it again.
 func (p *planner) credentials(e *tenantEntry, old []otp.Credential) ([]otp.Credential, error) {
 	var all []otp.Credential
+	given := make(map[string]bool)
 	for i := range e.credentials {
-		given := &e.credentials[i]
+		entry := &e.credentials[i]
 		before := slices.DeleteFunc(slices.Clone(old), func(c otp.Credential) bool {
-			return c.Type != given.kept.Type || c.Identity != given.kept.Identity
+			return c.Type != entry.kept.Type || c.Identity != entry.kept.Identity
 		})
-		hash, err := p.hash(given, before)
+		hash, err := p.hash(entry, before)
 		if err != nil {
 			return nil, err
 		}
-		if hash != "" {
-			all = append(all, given.credential(hash))
+		if hash == "" {
+			continue
+		}
+		c := entry.credential(hash)
+		at := slices.IndexFunc(before, func(b otp.Credential) bool { return b.Hash == hash })
+		if at >= 0 && before[at].ByCommand() && !c.ByCommand() {
+			p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf(
+				"tenant %s, credential %s: was changed by a command and stays so; take it out of the file", e.tenant.Name, before[at].Label()))
+			continue
+		}
+		given[c.Mark()] = true
+		all = append(all, c)
+	}
+	for i := range old {
+		if old[i].ByCommand() && !given[old[i].Mark()] {
+			all = append(all, old[i])
 		}
 	}
 	return all, nil

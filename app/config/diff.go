@@ -82,7 +82,7 @@ func tenantDiff(old, new *otp.Tenant) (all []string) {
 	add("webhooks", !same(old.Webhooks, new.Webhooks), named(old.Webhooks, new.Webhooks, webhookName, webhookDiff)...)
 	add("test_addresses", !same(old.TestAddresses, new.TestAddresses), named(old.TestAddresses, new.TestAddresses, testName, nil)...)
 	add("allow_test_addresses", old.AllowTestAddresses != new.AllowTestAddresses, arrow(old.AllowTestAddresses, new.AllowTestAddresses))
-	add("credentials", !same(old.Credentials, new.Credentials), named(old.Credentials, new.Credentials, credentialName, nil)...)
+	add("credentials", !same(old.Credentials, new.Credentials), named(old.Credentials, new.Credentials, credentialName, credentialDiff)...)
 	return all
 }
 
@@ -143,7 +143,29 @@ func templateName(t *otp.Template) string {
 }
 
 func credentialName(c *otp.Credential) string {
-	return strings.TrimSpace(string(c.Type) + " " + c.Identity)
+	return strings.Join(strings.Fields(string(c.Type)+" "+c.Identity+" "+c.Name), " ")
+}
+
+// credentialDiff names what changes of a credential, never its secret.
+func credentialDiff(old, new *otp.Credential) string {
+	var all []string
+	for _, part := range []struct {
+		name    string
+		differs bool
+	}{
+		{"secret", old.Hash != new.Hash},
+		{"scopes", !slices.Equal(old.Scopes, new.Scopes)},
+		{"expires", !old.Expires.Equal(new.Expires)},
+		{"from", !slices.Equal(old.From, new.From)},
+		{"credit", old.NoCredit != new.NoCredit},
+		{"origin", old.ByCommand() != new.ByCommand()},
+		{"revoked", !old.Revoked.Equal(new.Revoked)},
+	} {
+		if part.differs {
+			all = append(all, part.name)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // webhookName is the host: path and query of such an address are often a

@@ -92,6 +92,12 @@ func (p *pairs) duration(key string, d time.Duration) {
 	}
 }
 
+func (p *pairs) moment(key string, at time.Time) {
+	if !at.IsZero() {
+		p.put(key, text(at.UTC().Format(time.RFC3339Nano)))
+	}
+}
+
 func (p *pairs) no(key string, is bool) {
 	if is {
 		p.put(key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "false"})
@@ -325,5 +331,16 @@ func (w *writer) credential(tenant string, c *otp.Credential) *pairs {
 	m.put(secret+asHash, text(c.Hash))
 	m.texts("scopes", c.Scopes)
 	m.no("credit", c.NoCredit)
+	m.some("name", c.Name)
+	m.moment("expires", c.Expires)
+	var from []string
+	for _, network := range c.From {
+		from = append(from, network.String())
+	}
+	m.texts("from", from)
+	if c.ByCommand() {
+		m.put("origin", text(string(c.Origin)))
+	}
+	m.moment("revoked", c.Revoked)
 	return m
 }

@@ -32,7 +32,11 @@ type Server struct {
 	// WebhookAllow are the operator's own networks: webhooks of tenants may be
 	// in them, and need no TLS there.
 	WebhookAllow []netip.Prefix
-	Writers      int // on the database at once; 0 lets the engine decide
+	// TrustedProxies are networks of the operator's own proxies, and ProxyHeader
+	// is where they tell the client's address: x-forwarded-for or forwarded.
+	TrustedProxies []netip.Prefix
+	ProxyHeader    string
+	Writers        int // on the database at once; 0 lets the engine decide
 	// MaxBatch is how many requests share a transaction at most; 0 lets the
 	// writer decide, 1 shows what sharing gains.
 	MaxBatch int
@@ -41,10 +45,19 @@ type Server struct {
 // Admin is the listener of the admin API. There is none when Listen is empty.
 type Admin struct {
 	Listen string
-	Token  string // resolved; a secret
+	Token  string // resolved; a secret; that of an owner
+	Tokens []AdminToken
+	TLS    TLS // plain HTTP when empty
 }
 
-// TLS names the files of the dialects' certificate; both are empty or none is.
+// AdminToken lets one operator in.
+type AdminToken struct {
+	Name  string // in the operators' journal
+	Role  string // owner, operator or auditor
+	Token string // resolved; a secret
+}
+
+// TLS names the files of a certificate; both are empty or none is.
 type TLS struct{ Cert, Key string }
 
 // Log tells what is logged.
@@ -59,13 +72,19 @@ type Drain struct{ Delay, Timeout time.Duration }
 // serverDefaults are what a file that names only keys and a database means.
 func serverDefaults() Server {
 	return Server{
-		Listen: "127.0.0.1:8080",
-		Log:    Log{Level: "info"},
-		Drain:  Drain{Delay: 5 * time.Second, Timeout: 15 * time.Second},
+		Listen: "127.0.0.1:8080", ProxyHeader: headerXForwardedFor,
+		Log:   Log{Level: "info"},
+		Drain: Drain{Delay: 5 * time.Second, Timeout: 15 * time.Second},
 
 		ReceiptLife: otp.DefaultReceiptLife,
 	}
 }
+
+// The headers in which proxies tell the client's address.
+const (
+	headerXForwardedFor = "x-forwarded-for"
+	headerForwarded     = "forwarded"
+)
 
 const defaultAdminListen = "127.0.0.1:8081"
 
@@ -77,7 +96,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "receipt_lifetime", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "receipt_lifetime", "trusted_proxies", "proxy_header", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -90,6 +109,8 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if o.has("receipt_lifetime") {
 		s.ReceiptLife = o.receiptLife("receipt_lifetime")
 	}
+	s.TrustedProxies = o.networks("trusted_proxies")
+	s.proxyHeader(o)
 	s.Writers = o.whole("writers")
 	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)
@@ -101,13 +122,21 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	return s, nil
 }
 
+// proxyHeader reads which header counts. Only one does: a client can send the
+// other, and the proxies would hand it on.
+func (s *Server) proxyHeader(o *object) {
+	if !o.has("proxy_header") {
+		return
+	}
+	s.ProxyHeader = strings.ToLower(o.text("proxy_header"))
+	if s.ProxyHeader != headerXForwardedFor && s.ProxyHeader != headerForwarded {
+		o.fail("proxy_header", "must be x-forwarded-for or forwarded")
+	}
+}
+
 // sections reads the small members.
 func (s *Server) sections(o *object, file string) {
-	if n := o.values["tls"]; n != nil {
-		t := o.r.object(n, "tls", "cert", "key")
-		t.must("cert", "key")
-		s.TLS = TLS{beside(file, t.text("cert")), beside(file, t.text("key"))}
-	}
+	s.TLS = o.tls("tls", file)
 	if n := o.values["log"]; n != nil {
 		l := o.r.object(n, "log", "level")
 		if l.has("level") {
@@ -209,28 +238,4 @@ func (o *object) database(file string, env Environment) string {
 		o.fail(given.key, "must be sqlite:PATH or postgres://USER@HOST/NAME")
 	}
 	return ""
-}
-
-func (o *object) admin(file string, env Environment) (a Admin) {
-	n := o.values["admin"]
-	if n == nil {
-		return a
-	}
-	m := o.r.object(n, "admin", append([]string{"listen"}, secretKeys("token")...)...)
-	if a.Listen = defaultAdminListen; m.has("listen") {
-		a.Listen = m.address("listen")
-	}
-	given := m.secret("token")
-	if given.key == "" {
-		m.must("token")
-		return a
-	}
-	var fault string
-	if a.Token, fault = given.resolve(file, env); fault == "" && a.Token != "" && bits(a.Token) < keyBits {
-		fault = keyAdvice
-	}
-	if fault != "" && given.value != "" {
-		m.fail(given.key, "%s", fault)
-	}
-	return a
 }

@@ -34,18 +34,36 @@ func TestServerFilesSayWhatTheyMean(t *testing.T) {
 		"the example": {
 			"listen: 127.0.0.1:8080\nadmin: {listen: 127.0.0.1:8081, token_file: admin.token}\ndatabase: sqlite:/var/lib/aldaba/aldaba.db\nkeys: keys.json\n",
 			func(s *Server) {
-				s.Admin = Admin{"127.0.0.1:8081", token}
+				s.Admin = Admin{Listen: "127.0.0.1:8081", Token: token}
 				s.Database = "sqlite:/var/lib/aldaba/aldaba.db"
 			},
 		},
 		"all there is": {
-			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\npublic_url: https://otp.example.com/base/\nreceipt_lifetime: 90s\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n",
+			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\nproxy_header: Forwarded\ntrusted_proxies: [10.0.0.0/8, '::1']\npublic_url: https://otp.example.com/base/\nreceipt_lifetime: 90s\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n",
 			func(s *Server) {
 				*s = Server{
-					Listen: ":9000", Admin: Admin{"127.0.0.1:8081", token}, Database: "postgres://u:TOPSECRET@db/aldaba", Keys: "/k",
-					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3, PublicURL: "https://otp.example.com/base", ReceiptLife: 90 * time.Second,
-					WebhookAllow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+					Listen: ":9000", Admin: Admin{Listen: "127.0.0.1:8081", Token: token}, Database: "postgres://u:TOPSECRET@db/aldaba", Keys: "/k",
+					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3, ProxyHeader: "forwarded", PublicURL: "https://otp.example.com/base", ReceiptLife: 90 * time.Second,
+					WebhookAllow:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+					TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 				}
+			},
+		},
+		"operators": {
+			"keys: keys.json\ndatabase: sqlite:/d\nadmin: {tls: {cert: c.pem, key: k.pem}, token_env: TOKEN, tokens: [{name: ana, role: operator, token: 22112233445566778899aabbccddeeff}, {name: luis, role: auditor, token: 33112233445566778899aabbccddeeff}]}",
+			func(s *Server) {
+				s.Database = "sqlite:/d"
+				s.Admin = Admin{
+					Listen: "127.0.0.1:8081", Token: token, TLS: TLS{"/etc/aldaba/c.pem", "/etc/aldaba/k.pem"},
+					Tokens: []AdminToken{{"ana", "operator", "22112233445566778899aabbccddeeff"}, {"luis", "auditor", "33112233445566778899aabbccddeeff"}},
+				}
+			},
+		},
+		"operators without a sole token": {
+			"keys: keys.json\ndatabase: sqlite:/d\nadmin: {tokens: [{name: ana, role: owner, token_env: TOKEN}]}",
+			func(s *Server) {
+				s.Database = "sqlite:/d"
+				s.Admin = Admin{Listen: "127.0.0.1:8081", Tokens: []AdminToken{{"ana", "owner", token}}}
 			},
 		},
 		"a database beside the file": {"keys: keys.json\ndatabase: sqlite:a.db", func(s *Server) { s.Database = "sqlite:/etc/aldaba/a.db" }},
@@ -77,6 +95,18 @@ func TestMistakesOfServerFiles(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing": {"{}", "s.yaml:1: keys: is missing\ns.yaml:1: database: is missing"},
+		"wrong operators": {
+			"keys: k\ndatabase: sqlite:/d\nproxy_header: via\ntrusted_proxies: [10.0.0.1/8]\nadmin:\n  token_env: TOKEN\n  tokens:\n    - {name: admin, role: owner, token_env: TOKEN}\n    - {name: ana, role: king, token: short}\n    - {name: ana, role: auditor}\n",
+			"s.yaml:3: proxy_header: must be x-forwarded-for or forwarded\n" +
+				"s.yaml:4: trusted_proxies[0]: must be a network such as 10.0.0.0/8, or an address\n" +
+				"s.yaml:8: admin.tokens[0].name: must be unique, of 1 to 64 letters, digits, dots, dashes or underscores, and not admin\n" +
+				"s.yaml:8: admin.tokens[0]: is another one's too; give each a token of its own\n" +
+				"s.yaml:9: admin.tokens[1].token: is shorter than 128 bits; make one with `openssl rand -hex 32`\n" +
+				"s.yaml:9: admin.tokens[1].role: must be owner, operator or auditor\n" +
+				"s.yaml:10: admin.tokens[2].token: is missing\n" +
+				"s.yaml:10: admin.tokens[2].name: must be unique, of 1 to 64 letters, digits, dots, dashes or underscores, and not admin",
+		},
+		"no operators": {"keys: k\ndatabase: sqlite:/d\nadmin: {tokens: []}\n", "s.yaml:3: admin.tokens: must hold a token, or leave the key out and give token"},
 		"unknown keys": {
 			"keys: k\ndatabase: sqlite:x\nlisten_on: x\nadmin: {tokn: x}\n",
 			"s.yaml:3: unknown key \"listen_on\"\ns.yaml:4: admin: unknown key \"tokn\"; did you mean \"token\"?\ns.yaml:4: admin.token: is missing",

@@ -168,6 +168,19 @@ func (r *reader) contact(n *yaml.Node, path string) contactEntry {
 	return c
 }
 
+// moment reads a time of RFC 3339.
+func (o *object) moment(key string) time.Time {
+	if !o.has(key) {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, o.text(key))
+	if err != nil || at.IsZero() {
+		o.fail(key, "must be a time such as 2026-12-31T00:00:00Z")
+		return time.Time{}
+	}
+	return at.UTC()
+}
+
 // credentialEntry is a credential as it was given.
 type credentialEntry struct {
 	path   string
@@ -212,7 +225,7 @@ func (r *reader) credential(n *yaml.Node, path string) credentialEntry {
 		return c
 	}
 	known := append([]string{"type"}, secretKeys(name, asHash)...)
-	known = append(known, "scopes")
+	known = append(known, "scopes", "name", "expires", "from", "origin", "revoked")
 	if identity != "" {
 		known = append(known, identity)
 		o.must(identity)
@@ -223,7 +236,11 @@ func (r *reader) credential(n *yaml.Node, path string) credentialEntry {
 		c.kept.NoCredit = !o.flag("credit", true)
 	}
 	o.allow(known...)
-	c.kept.Scopes = o.texts("scopes")
+	c.kept.Scopes, c.kept.Name, c.kept.From = o.texts("scopes"), o.text("name"), o.networks("from")
+	c.kept.Expires, c.kept.Revoked = o.moment("expires"), o.moment("revoked")
+	if c.kept.Origin = otp.Origin(o.text("origin")); c.kept.Origin == otp.OriginFile {
+		c.kept.Origin = "" // one form of it, so that equal ones compare equal
+	}
 	if c.secret = o.secret(name, asHash); c.secret.key == "" {
 		o.must(name)
 	}

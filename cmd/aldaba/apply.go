@@ -34,7 +34,7 @@ func (c *applyCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return c.do(func(client *adminClient) error {
+	return c.act("apply", "", func(client *adminClient) error {
 		done, err := client.apply(file, c.DryRun)
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (c *exportCmd) Run() error {
 		}
 		return err
 	}
-	return c.do(func(client *adminClient) error { return print(client.export()) },
+	return c.act("export", "", func(client *adminClient) error { return print(client.export()) },
 		func(ctx context.Context, a *app.App) error { return print(a.Export(ctx)) })
 }
 

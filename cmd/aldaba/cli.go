@@ -23,7 +23,8 @@ type cli struct {
 	CheckConfig  checkConfigCmd  `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
 	LintTemplate lintTemplateCmd `cmd:"" help:"Tell what message templates cost and what telephones and carriers make of them."`
 	Key          keyCmd          `cmd:"" help:"Make, rotate and thin out the key ring."`
-	Credential   credentialCmd   `cmd:"" help:"Make credentials for applications."`
+	Credential   credentialCmd   `cmd:"" help:"Make, list, rotate and revoke credentials of applications."`
+	Audit        auditCmd        `cmd:"" help:"Show what operators have done."`
 	Webhook      webhookCmd      `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
 	Lock         lockCmd         `cmd:"" help:"Tell and release what wrong guesses at an address have locked."`
 	Spend        spendCmd        `cmd:"" help:"Tell what a tenant's messages of a day cost."`

@@ -66,7 +66,7 @@ func (c *keyRetireCmd) Run() error {
 		}
 		return err
 	}
-	return c.do(func(client *adminClient) error {
+	return c.act("key retire", "", func(client *adminClient) error {
 		body, err := json.Marshal(map[string]string{"key": c.Key, "use": string(c.Use)})
 		if err == nil {
 			_, err = client.call(http.MethodPost, "/admin/keys/retire", body)

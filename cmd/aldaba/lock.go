@@ -47,7 +47,7 @@ func (c *lockShowCmd) Run() error {
 		}
 		return err
 	}
-	return c.do(func(client *adminClient) error {
+	return c.act("lock show", c.Tenant, func(client *adminClient) error {
 		return tell(client.locks(c.Tenant, c.Address))
 	}, func(ctx context.Context, a *app.App) error { return tell(a.Locks(ctx, c.Tenant, c.Address)) })
 }
@@ -104,7 +104,7 @@ func (c *lockReleaseCmd) Run() error {
 		}
 		return err
 	}
-	return c.do(func(client *adminClient) error {
+	return c.act("lock release", c.Tenant, func(client *adminClient) error {
 		return tell(client.release(c.Tenant, c.Address))
 	}, func(ctx context.Context, a *app.App) error { return tell(a.ReleaseLocks(ctx, c.Tenant, c.Address)) })
 }

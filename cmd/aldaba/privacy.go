@@ -39,7 +39,7 @@ func (c *eraseCmd) Run() error {
 		}
 		return nil
 	}
-	return c.do(func(client *adminClient) error {
+	return c.act("erase", c.Tenant, func(client *adminClient) error {
 		var done app.Erasure
 		err := client.ofAddress("/admin/erase", c.Tenant, c.Address, &done)
 		return tell(done, err)
@@ -64,7 +64,7 @@ secret is in it; the address is, so keep it where the answer to that person goes
 
 // Run prints.
 func (c *personalDataCmd) Run() error {
-	return c.do(func(client *adminClient) error {
+	return c.act("personal-data", c.Tenant, func(client *adminClient) error {
 		var all app.PersonalData
 		if err := client.ofAddress("/admin/personal-data", c.Tenant, c.Address, &all); err != nil {
 			return err

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,21 +30,21 @@ type remote struct {
 }
 
 // adminClient speaks to the admin API.
-type adminClient struct{ base, token string }
+type adminClient struct {
+	base, token string
+	http        *http.Client
+}
 
 // client returns nil when no running server is named.
 func (r *remote) client() (*adminClient, error) {
-	c := &adminClient{base: strings.TrimSuffix(r.Server, "/"), token: os.Getenv("ALDABA_ADMIN_TOKEN")}
+	c := &adminClient{base: strings.TrimSuffix(r.Server, "/"), token: os.Getenv("ALDABA_ADMIN_TOKEN"), http: http.DefaultClient}
 	if r.Config != "" {
 		s, err := readServer(r.Config)
 		if err != nil {
 			return nil, err
 		}
-		if c.base == "" && s.Admin.Listen != "" {
-			c.base = "http://" + dialable(s.Admin.Listen)
-		}
-		if c.token == "" {
-			c.token = s.Admin.Token
+		if err := c.settle(s.Admin); err != nil {
+			return nil, err
 		}
 	}
 	if r.TokenFile != "" {
@@ -59,6 +61,44 @@ func (r *remote) client() (*adminClient, error) {
 		return nil, &usageError{"the server wants a token: --token-file FILE or ALDABA_ADMIN_TOKEN"}
 	}
 	return c, nil
+}
+
+// settle takes from a server's configuration what was not given.
+func (c *adminClient) settle(s config.Admin) error {
+	scheme := "http://"
+	if s.TLS.Cert != "" {
+		scheme = "https://"
+		trusting, err := trust(s.TLS.Cert)
+		if err != nil {
+			return err
+		}
+		c.http = trusting
+	}
+	if c.base == "" && s.Listen != "" {
+		c.base = scheme + dialable(s.Listen)
+	}
+	if c.token == "" {
+		c.token = s.Token
+	}
+	for i := 0; c.token == "" && i < len(s.Tokens); i++ {
+		c.token = s.Tokens[i].Token
+	}
+	return nil
+}
+
+// trust returns a client that trusts the server's own certificate too: whoever
+// has its configuration need not be told by an authority.
+func trust(cert string) (*http.Client, error) {
+	own, err := os.ReadFile(cert)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	roots.AppendCertsFromPEM(own)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}, nil
 }
 
 // dialable turns an address to listen on into one to call: an open host is
@@ -83,7 +123,7 @@ func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := c.http.Do(r)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w at %s; start it with `aldaba serve`, or name its files instead (see --help)", errNoServer, c.base)
 	}
@@ -174,6 +214,13 @@ type place struct {
 // do calls online with a running server's client, or offline with an app over
 // the database that serves nothing.
 func (p *place) do(online func(*adminClient) error, offline func(context.Context, *app.App) error) error {
+	return p.act("", "", online, offline)
+}
+
+// act does the same with what belongs into the operators' journal: the server
+// writes there itself what it is asked for, and offline it is done here. An act
+// without a name changes nothing and is not written.
+func (p *place) act(name, tenant string, online func(*adminClient) error, offline func(context.Context, *app.App) error) error {
 	options := app.Options{Database: p.Database, KeysFile: p.Keys}
 	switch {
 	case p.Database != "" && p.Keys == "":
@@ -205,7 +252,11 @@ func (p *place) do(online func(*adminClient) error, offline func(context.Context
 	if err != nil {
 		return err
 	}
-	err = offline(ctx, a)
+	if name == "" {
+		err = offline(ctx, a)
+	} else {
+		err = a.Offline(ctx, name, tenant, func(ctx context.Context) error { return offline(ctx, a) })
+	}
 	if stopErr := a.Stop(context.WithoutCancel(ctx)); err == nil {
 		err = stopErr
 	}

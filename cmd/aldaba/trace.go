@@ -37,14 +37,14 @@ func (c *traceCmd) Run() error {
 	case byID == (c.To != "" || c.Tenant != ""), !byID && !byAddress:
 		return &usageError{"name a verification, or an address with its tenant (--to ADDRESS --tenant NAME)"}
 	case byAddress:
-		return c.do(func(client *adminClient) error { return c.print(client.traceAddress(c.Tenant, c.To)) },
+		return c.act("trace", c.Tenant, func(client *adminClient) error { return c.print(client.traceAddress(c.Tenant, c.To)) },
 			func(ctx context.Context, a *app.App) error { return c.print(a.TraceAddress(ctx, c.Tenant, c.To)) })
 	}
 	id, ok := otp.ParseID(c.Verification)
 	if !ok {
 		return &usageError{"the id of a verification has 36 characters, such as 019c1346-5a22-7a3e-8d6f-2f1c1b0a9e77"}
 	}
-	return c.do(func(client *adminClient) error { return c.printOne(client.trace(id)) },
+	return c.act("trace", "", func(client *adminClient) error { return c.printOne(client.trace(id)) },
 		func(ctx context.Context, a *app.App) error { return c.printOne(a.Trace(ctx, id)) })
 }
 

@@ -63,7 +63,7 @@ func (c *webhookEnableCmd) Run() error {
 		}
 		return nil
 	}
-	return c.do(func(client *adminClient) error {
+	return c.act("webhook enable", c.Tenant, func(client *adminClient) error {
 		answer, err := client.enable(c.Tenant, c.URL)
 		return tell(answer.WasOff, err)
 	}, func(ctx context.Context, a *app.App) error { return tell(a.Service.SwitchOn(ctx, c.Tenant, c.URL)) })

@@ -29,6 +29,9 @@ func (b *Busy) Error() string { return "too many attempts" }
 type Client struct {
 	// ID is the client's id and Tenant whose client it is.
 	ID, Tenant string
+	// Credential tells which of its secrets the client showed; it stands in the
+	// token and is no secret.
+	Credential string
 	// Scopes are all that it may ask for; nil means any.
 	Scopes []string
 }
@@ -190,7 +193,7 @@ func (e *Endpoint) claims(client Client, scope []string, asked bool) Claims {
 	}
 	issued := now()
 	return Claims{
-		Subject: client.ID, Tenant: client.Tenant, Scope: scope, Asked: asked,
+		Subject: client.ID, Tenant: client.Tenant, Credential: client.Credential, Scope: scope, Asked: asked,
 		Issued: issued, Expires: issued.Truncate(time.Second).Add(e.ttl()), ID: newID(),
 	}
 }

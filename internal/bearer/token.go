@@ -30,6 +30,9 @@ type Claims struct {
 	Subject string
 	// Tenant is whose client it is.
 	Tenant string
+	// Credential tells which of the client's secrets the token was issued for;
+	// "" in tokens that do not tell.
+	Credential string
 	// Scope are the scopes that were granted.
 	Scope []string
 	// Asked tells whether the client asked for the scopes by name; if not, they
@@ -64,6 +67,7 @@ type wireClaims struct {
 	Audience  string `json:"aud"`
 	Subject   string `json:"sub"`
 	Tenant    string `json:"tenant"`
+	Cred      string `json:"cred,omitempty"`
 	Scope     string `json:"scope,omitempty"`
 	Asked     bool   `json:"asked,omitempty"`
 	Issued    int64  `json:"iat"`
@@ -76,7 +80,7 @@ type wireClaims struct {
 // an error.
 func Sign(keys Keys, c Claims) (string, error) {
 	wire := wireClaims{
-		Issuer: self, Audience: self, Subject: c.Subject, Tenant: c.Tenant,
+		Issuer: self, Audience: self, Subject: c.Subject, Tenant: c.Tenant, Cred: c.Credential,
 		Scope: strings.Join(c.Scope, " "), Asked: c.Asked,
 		Issued: c.Issued.Unix(), NotBefore: c.Issued.Unix(), Expires: c.Expires.Unix(), ID: c.ID,
 	}
@@ -128,7 +132,7 @@ func verify(keys Keys, token string, now time.Time) (verdict, error) {
 		return verdict{}, ErrInvalid
 	}
 	c := Claims{
-		Subject: wire.Subject, Tenant: wire.Tenant, Scope: strings.Fields(wire.Scope), Asked: wire.Asked,
+		Subject: wire.Subject, Tenant: wire.Tenant, Credential: wire.Cred, Scope: strings.Fields(wire.Scope), Asked: wire.Asked,
 		Issued: time.Unix(max(wire.Issued, wire.NotBefore), 0).UTC(), Expires: time.Unix(wire.Expires, 0).UTC(), ID: wire.ID,
 	}
 	if !c.validAt(now) {

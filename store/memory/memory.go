@@ -36,6 +36,7 @@ type Engine struct {
 	events        map[otp.ID][]otp.Event
 	documents     map[name]store.Document
 	version       int64
+	audit         []store.AuditEntry
 	beats         map[otp.ID]time.Time
 	trouble       Trouble
 }
@@ -254,6 +255,30 @@ func (e *Engine) WriteDocuments(ctx context.Context, read int64, docs []store.Do
 	}
 	e.version++
 	return e.version, nil
+}
+
+// AddAudit implements [store.Audit].
+func (e *Engine) AddAudit(ctx context.Context, body []byte) (int64, error) {
+	if err := e.readable(ctx); err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := int64(len(e.audit)) + 1
+	e.audit = append(e.audit, store.AuditEntry{N: n, Body: slices.Clone(body)})
+	return n, nil
+}
+
+// ReadAudit implements [store.Audit].
+func (e *Engine) ReadAudit(ctx context.Context, after int64, limit int) ([]store.AuditEntry, error) {
+	if err := e.readable(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	first := min(max(after, 0), int64(len(e.audit)))
+	rest := e.audit[first:]
+	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
 // Beat implements [store.Fleet].

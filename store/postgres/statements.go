@@ -175,6 +175,10 @@ const (
 	sqlDropDocuments = `/*drop_documents*/DELETE FROM document d USING unnest($1::bytea[], $2::bytea[]) AS x (kind, name)
 		WHERE d.kind = x.kind AND d.name = x.name`
 	sqlNextVersion = `/*next_version*/UPDATE document_version SET version = version + 1 RETURNING version`
+
+	sqlLockAudit = `/*lock_audit*/LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE`
+	sqlAddAudit  = `/*add_audit*/INSERT INTO audit SELECT coalesce(max(n), 0) + 1, $1 FROM audit RETURNING n`
+	sqlAudit     = `/*audit*/SELECT n, body FROM audit WHERE n > $1 ORDER BY n LIMIT $2::int8`
 )
 
 // What is asked after a lost answer, on a fresh connection without prepared
@@ -199,5 +203,6 @@ func statements() []string {
 		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,
 		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlScanJournals, sqlScanMessages, sqlOrphans,
 		sqlBeat, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
+		sqlLockAudit, sqlAddAudit, sqlAudit,
 	}
 }

@@ -24,6 +24,7 @@ func (s *suite) readFacts() map[string]func(*testing.T) {
 		"a scan of contacts sees one tenant":                           s.scanContacts,
 		"a scan of replays sees only expired ones":                     s.scanReplays,
 		"documents have one version and a stale write is refused":      s.documents,
+		"the operators' journal has no gaps":                           s.auditRace,
 		"of 16 writers of one version exactly one wins":                s.documentRace,
 		"a read with a context that is over ends":                      s.canceledRead,
 	}
@@ -245,6 +246,33 @@ func (s *suite) documentRace(t *testing.T) {
 		return err
 	})
 	same(t, wins.Load(), int64(1))
+}
+
+// auditRace adds to the operators' journal from both servers at once: each
+// entry has a number of its own and none is left out.
+func (s *suite) auditRace(t *testing.T) {
+	servers, ctx := s.pair(t), context.Background()
+	var numbers [16]atomic.Int64
+	crowd(t, servers, len(numbers), func(i int, w *store.Writer) error {
+		n, err := w.AddAudit(ctx, []byte{byte(i)})
+		numbers[i].Store(n)
+		return err
+	})
+	all, err := servers[1].ReadAudit(ctx, 0, 100)
+	if err != nil || len(all) != len(numbers) {
+		t.Fatalf("%d entries, error %v", len(all), err)
+	}
+	for i, entry := range all {
+		if entry.N != int64(i+1) || len(entry.Body) != 1 || numbers[entry.Body[0]].Load() != entry.N {
+			t.Errorf("entry %d has the number %d and the body %x", i, entry.N, entry.Body)
+		}
+	}
+	for after, want := range map[int64]int{-1: 5, 0: 5, 14: 2, 16: 0, 99: 0} {
+		page, err := servers[0].ReadAudit(ctx, after, 5)
+		if err != nil || len(page) != want || want > 0 && page[0].N != max(after, 0)+1 {
+			t.Errorf("%d entries after %d, error %v", len(page), after, err)
+		}
+	}
 }
 
 func (s *suite) canceledRead(t *testing.T) {

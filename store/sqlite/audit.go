@@ -1,0 +1,43 @@
+package sqlite
+
+import (
+	"context"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/aldaba-otp/aldaba/store"
+)
+
+// AddAudit implements [store.Audit].
+func (e *Engine) AddAudit(ctx context.Context, body []byte) (n int64, err error) {
+	if err := e.take(ctx); err != nil {
+		return 0, err
+	}
+	defer func() { e.turn <- struct{}{} }()
+	const insert = `INSERT INTO audit (n, body) SELECT coalesce(max(n), 0) + 1, ? FROM audit RETURNING n`
+	err = e.writer.rows(insert, func(s *sqlite.Stmt) { s.BindBytes(1, body) }, func(s *sqlite.Stmt) error {
+		n = s.ColumnInt64(0)
+		return nil
+	})
+	if err != nil {
+		return 0, e.fail(err)
+	}
+	e.checkpoints.wake()
+	return n, nil
+}
+
+// ReadAudit implements [store.Audit].
+func (e *Engine) ReadAudit(ctx context.Context, after int64, limit int) (found []store.AuditEntry, err error) {
+	const query = `SELECT n, body FROM audit WHERE n > ? ORDER BY n LIMIT ?`
+	err = e.read(ctx, func(c *conn) error {
+		bind := func(s *sqlite.Stmt) {
+			s.BindInt64(1, after)
+			s.BindInt64(2, int64(limit))
+		}
+		return c.rows(query, bind, func(s *sqlite.Stmt) error {
+			found = append(found, store.AuditEntry{N: s.ColumnInt64(0), Body: c.bytes(s, 1)})
+			return nil
+		})
+	})
+	return found, err
+}
