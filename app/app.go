@@ -183,7 +183,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.Courier.Start(a.Service)
-	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.sweep, a.watchStore} {
+	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore} {
 		a.loops.Go(loop)
 	}
 	a.loops.Go(func() { a.serve(a.public, a.listener, options.TLS != nil) })

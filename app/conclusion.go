@@ -43,6 +43,9 @@ func (t *Trace) over() string {
 	case otp.Exhausted.String():
 		return fmt.Sprintf("%s used up its tries%s: a code was there, or somebody guessed", count(t.Wrong, "wrong guess", "wrong guesses"), after)
 	case otp.Canceled.String():
+		if t.To == otp.Erased {
+			return "it was canceled" + after + ", and its address was erased"
+		}
 		return "the application took it back" + after
 	case otp.Superseded.String():
 		return "a newer verification took its place" + after + ", and this one's code is refused"

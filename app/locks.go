@@ -97,12 +97,9 @@ type Released struct {
 
 // ReleaseLocks forgets the wrong guesses at an address. Errors: as [App.Locks].
 func (a *App) ReleaseLocks(ctx context.Context, tenant, to string) (Released, error) {
-	was, err := a.Service.ReleaseLocks(ctx, tenant, to, operator)
+	was, err := a.Service.ReleaseLocks(ctx, tenant, to, otp.ActorOperator)
 	return Released{was}, err
 }
-
-// operator is who the journal names for what the admin API does.
-const operator = "operator"
 
 // adminLocks answers GET /admin/locks?tenant=NAME&to=ADDRESS.
 func (a *App) adminLocks(w http.ResponseWriter, r *http.Request) {

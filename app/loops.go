@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -145,8 +147,18 @@ func (a *App) reload(ctx context.Context) error {
 
 // carrier is an open provider with the configuration that it was made of.
 type carrier struct {
-	made     string
+	made     [sha256.Size]byte
 	provider delivery.Provider
+}
+
+// made is the digest of a provider's configuration with its secrets in clear,
+// so that sealing them anew is no change.
+func (a *App) made(p otp.Provider) (digest [sha256.Size]byte, err error) {
+	if p.Settings, err = config.OpenSettings(a.Service.Ring(), p, ProviderSecrets(p.Type)); err != nil {
+		return digest, err
+	}
+	body, err := json.Marshal(p)
+	return sha256.Sum256(body), err
 }
 
 // openCarriers puts providers in force. Those whose configuration is as before
@@ -158,10 +170,10 @@ func (a *App) openCarriers(providers []otp.Provider) error {
 	}
 	var errs []error
 	for _, p := range providers {
-		made, err := json.Marshal(p)
+		made, err := a.made(p)
 		c := a.carriers[p.Name]
-		if c.made != string(made) && err == nil {
-			c.made = string(made)
+		if c.made != made && err == nil {
+			c.made = made
 			c.provider, err = a.openProvider(p)
 		}
 		if err != nil {

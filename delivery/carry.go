@@ -136,10 +136,11 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 			return r.verdict, known
 		}
 	}
-	if r.doubts > 0 {
-		return maybeSent(r.verdict), true
+	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after)
+	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost {
+		verdict = maybeSent(verdict) // somebody may have taken it, and nobody else did
 	}
-	return c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after), true
+	return verdict, true
 }
 
 // admitted leaves out the providers whose breaker is open. The first try of a
@@ -235,6 +236,7 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 		r.again = true
 		r.after = max(r.after, afterOf(err))
 	case Unknown:
+		j.refused = append(j.refused, provider) // it may have it already
 		r.verdict.Copies++
 		r.verdict.Cost += carrier.Price // it may have taken it
 		if r.doubts++; r.doubts > 1 || r.verdict.Copies >= otp.MaxCopies {

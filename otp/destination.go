@@ -129,12 +129,14 @@ func (d Destination) forgiven() Destination {
 	return d
 }
 
-// idle reports whether nothing in the row counts any more.
-func (d *Destination) idle(now time.Time) bool {
+// idle reports whether nothing in the row counts any more. A row stays at least
+// as long as the verifications of its address, which are found by it.
+func (d *Destination) idle(now time.Time, dir *Directory) bool {
+	stays := max(retention, dir.retention(d.Tenant))
 	if d.remembers() {
-		return now.Sub(d.Touched) > runRetention
+		stays = max(stays, runRetention)
 	}
-	return now.Sub(d.Touched) > retention
+	return now.Sub(d.Touched) > stays
 }
 
 // last keeps the newest n of a list.

@@ -101,6 +101,16 @@ func TestTheSubjectThatProvedTheAddressIsCountedApart(t *testing.T) {
 	}
 }
 
+func TestAnErasedSubjectLeavesTheLongerRun(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ others, own, want int }{{3, 7, 7}, {7, 3, 7}, {0, 0, 0}} {
+		d := Destination{Run: inRow(c.others), Own: inRow(c.own), Subject: SubjectTag{1}}.anonymous()
+		if d.Run != inRow(c.want) || d.Own != (Run{}) || d.Subject != (SubjectTag{}) {
+			t.Errorf("%+v leaves %+v", c, d)
+		}
+	}
+}
+
 func TestAChannelLocksOnce(t *testing.T) {
 	t.Parallel()
 	d, locked := Destination{Run: inRow(98)}.failed(noon, SubjectTag{}, SMS)
@@ -120,7 +130,7 @@ func TestSilenceClearsNoRun(t *testing.T) { // T08
 	for failures, days := range map[int]int{0: 30, 5: 30, 6: 365, 100: 365} {
 		d := Destination{Own: inRow(failures), Touched: noon}
 		end := noon.AddDate(0, 0, days)
-		if d.idle(end) || !d.idle(end.Add(us)) {
+		if d.idle(end, &Directory{}) || !d.idle(end.Add(us), &Directory{}) {
 			t.Errorf("after %d failures the row is not kept for %d days", failures, days)
 		}
 	}

@@ -59,6 +59,9 @@ func (m *Message) wait() {
 // letter and the derived code. Errors: Internal.
 func (s *Service) Render(d *Dispatch) (Text, error) {
 	ring, v := s.Ring(), &d.Verification
+	if !v.Spec.Erased.IsZero() {
+		return Text{}, &Error{Kind: Internal, Message: "the verification was erased"}
+	}
 	tenant, ok := s.Directory().Tenant(v.Tenant)
 	if !ok {
 		return Text{}, &Error{Kind: Internal, Message: "the tenant is gone"}
@@ -107,6 +110,7 @@ type Follow struct {
 // this server's any more, Unavailable, Internal.
 func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
 	m, ring := d.Message, s.Ring()
+	a.Detail = d.cover(ring, a.Detail)
 	load := Keys{Messages: []ID{m.ID}}
 	for _, id := range a.IDs {
 		load.Handles = append(load.Handles, ring.carrierKey(a.Provider, id))
@@ -136,7 +140,9 @@ func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, e
 			return nil
 		}
 		d.tell(now, st, &stored, &a)
-		if a.Result != EventRetry { // what is reserved serves the next try
+		if a.Result == EventRetry {
+			paid.spend(st, &stored, a.Cost)
+		} else {
 			paid.settle(st, &stored, a.Cost)
 		}
 		var err error

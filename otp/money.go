@@ -122,6 +122,16 @@ func (p purse) add(st *State, c *Charges, amount Money) {
 	c.Charged += amount
 }
 
+// spend charges what carriers may have taken a message for, while what is
+// reserved serves the next try.
+func (p purse) spend(st *State, m *Message, cost Money) {
+	if !p.open {
+		return
+	}
+	m.Charges.Spent += cost
+	p.add(st, &m.Charges, cost)
+}
+
 // settle turns what was reserved for a try into what it cost.
 func (p purse) settle(st *State, m *Message, cost Money) {
 	if !p.open {

@@ -53,6 +53,9 @@ func TestATryIsPaidBeforehandAndRefundedOnlyWhenNothingWasSent(t *testing.T) {
 		{"waits for another try", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
 			tell(t, w, d, otp.Attempt{Provider: "q", Result: otp.EventRetry, NextAt: w.Clock.Now()})
 		}, 50},
+		{"may have been taken, and waits for another try", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			tell(t, w, d, otp.Attempt{Provider: "q", Result: otp.EventRetry, NextAt: w.Clock.Now(), Cost: 30, Copies: 1})
+		}, 80},
 		{"was never tried and is over", func(t *testing.T, w *world.World, d otp.Dispatch, v otp.View) {
 			if _, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}); err != nil {
 				t.Fatal(err)

@@ -105,7 +105,7 @@ func rfc3339(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00
 // noticeOf makes the body of an event.
 func noticeOf(e *Event, v *Verification, to string) ([]byte, error) {
 	b := noticeBody{Type: "verification." + string(e.Kind), Timestamp: rfc3339(e.At), Data: noticeData{
-		ID: v.ID.String(), Status: v.Status.String(), To: Mask(to), Channel: string(v.Spec.Channel), Purpose: v.Spec.Purpose,
+		ID: v.ID.String(), Status: v.Status.String(), To: v.masked(to), Channel: string(v.Spec.Channel), Purpose: v.Spec.Purpose,
 		Subject: v.Spec.Subject, Metadata: v.Spec.Metadata,
 	}}
 	if channel, provider, detail, ok := e.Carried(); ok {

@@ -12,9 +12,15 @@ func webhookSecret(tenant, url string) string { return "webhook " + tenant + " "
 func WebhookSecret(tenant, url string) string { return webhookSecret(tenant, url) }
 
 // offKey names the mark of a webhook that was switched off. It speaks of URL and
-// secret, so that a webhook that is configured anew begins anew.
+// secret, so that a webhook that is configured anew begins anew, and not of the
+// form in which the secret is sealed, which changes with the key.
 func (s *Service) offKey(tenant string, w *Webhook) Key {
-	return s.Ring().lookup("webhook off", tenant, w.URL, w.Secret)
+	ring := s.Ring()
+	secret, err := ring.OpenText(webhookSecret(tenant, w.URL), w.Secret)
+	if err != nil {
+		secret = w.Secret // nothing is told to it; the mark must have some name
+	}
+	return ring.lookup("webhook off", tenant, w.URL, secret)
 }
 
 // webhook finds the one that a row is for.

@@ -83,6 +83,7 @@ func (s *Service) hear(now time.Time, st *State, paid purse, key Key, w Word) (H
 		m = Message{ID: h.Message, Tenant: v.Tenant, Verification: v.ID, Channel: v.channel(), Created: v.LastSent}
 	}
 	d := Dispatch{Message: m, Verification: v}
+	w.Detail = d.cover(s.Ring(), w.Detail)
 	heard := Heard{Known: true, News: true}
 	if w.Fate == FateDelivered {
 		if m.Progress.Await--; open && m.Progress.Await > 0 && !m.Progress.Hedged {

@@ -41,7 +41,9 @@ type Verification struct {
 }
 
 // Spec is what a verification was started with. It never changes, so that a
-// changed profile changes no live code.
+// changed profile changes no live code. The one exception is erasure, which
+// empties Subject, Context, Letter and Metadata and sets Erased; engines write
+// the Spec of a stored verification anew when Erased is set, and only then.
 type Spec struct {
 	Dialect     string // folder of the dialect that started it
 	Owner       string // identity of the credential that started it
@@ -54,17 +56,18 @@ type Spec struct {
 	MaxAttempts int
 	Alphabet    Alphabet
 	Length      int
-	KeyID       uint32 // of the ring's code key
-	OwnCode     bool   // the caller supplied the code; Secret holds it sealed
-	FreshCode   bool   // a resend draws a new code
-	Context     []byte // digest of what the code is bound to, or empty
-	Letter      []byte // sealed [Letter]
-	Metadata    []byte // JSON object of the caller, or empty
-	Number      int64  // DANAConnect's counter, 0 for none
-	Handle      Key    // the dialect's own handle, zero for none
-	Prev        ID     // the destination's verification before this one
-	Country     string // ISO 3166 of a number, "" when unknown
-	Plan        []Leg  // channels that follow one another, or none
+	KeyID       uint32    // of the ring's code key
+	OwnCode     bool      // the caller supplied the code; Secret holds it sealed
+	FreshCode   bool      // a resend draws a new code
+	Context     []byte    // digest of what the code is bound to, or empty
+	Letter      []byte    // sealed [Letter]
+	Metadata    []byte    // JSON object of the caller, or empty
+	Number      int64     // DANAConnect's counter, 0 for none
+	Handle      Key       // the dialect's own handle, zero for none
+	Prev        ID        // the destination's verification before this one
+	Country     string    // ISO 3166 of a number, "" when unknown
+	Plan        []Leg     // channels that follow one another, or none
+	Erased      time.Time // when the personal data in it was erased
 }
 
 // Leg is one channel of a plan.
@@ -233,6 +236,7 @@ const (
 	EventFailed     EventKind = "failed"      // the carrier took it and says that it will not arrive
 	EventSilent     EventKind = "unconfirmed" // the carrier promised a receipt and none came while the code lived
 	EventNextLeg    EventKind = "next"        // the plan went on to its next channel
+	EventErased     EventKind = "erased"      // the personal data of the verification was erased
 	EventRefused    EventKind = "refused"     // a limit said no; one line a rule, key and minute
 	EventLocked     EventKind = "locked"      // this wrong guess locked the address
 	EventReleased   EventKind = "released"    // a locked address was released without a guess at it

@@ -430,7 +430,7 @@ func (d *draft) view() View {
 func view(v *Verification, to string) View {
 	return View{
 		ID: v.ID, Number: v.Spec.Number, Status: v.Status, Dialect: v.Spec.Dialect, Channel: v.channel(), Purpose: v.Spec.Purpose,
-		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: Mask(to), Created: v.Spec.Created, Expires: v.Expires,
+		Subject: v.Spec.Subject, Locale: v.Spec.Locale, To: v.masked(to), Created: v.Spec.Created, Expires: v.Expires,
 		AttemptsLeft: v.attemptsLeft(), Unspent: v.unspent(), Sends: v.Sends, LastSent: v.LastSent,
 		ResendAfter: v.LastSent.Add(resendCooldown), Metadata: v.Spec.Metadata,
 	}

@@ -56,6 +56,7 @@ type Reads interface {
 	// Events returns the journal of one verification in order of its numbers.
 	Events(ctx context.Context, id ID) ([]Event, error)
 	Scans
+	Outbox
 }
 
 // Scans walk over many records for background work and listings. Each returns
@@ -69,8 +70,24 @@ type Scans interface {
 	ScanContacts(ctx context.Context, tenant string, after Key, limit int) ([]Contact, error)
 	// ScanReplays returns the keys of those that expired before t.
 	ScanReplays(ctx context.Context, t time.Time, limit int) ([]Key, error)
+	// ScanJournals returns whose events there are with after < Verification <
+	// before, each once.
+	ScanJournals(ctx context.Context, after, before ID, limit int) ([]Journal, error)
+}
+
+// Outbox walks over the messages that are left to carry or to wait for. Each
+// call returns at most limit of them, in order of their ids.
+type Outbox interface {
+	// ScanMessages returns those with ID > after.
+	ScanMessages(ctx context.Context, after ID, limit int) ([]Message, error)
 	// Orphans returns messages whose owner is neither self nor alive.
 	Orphans(ctx context.Context, self ID, limit int) ([]Message, error)
+}
+
+// Journal names the events of one verification, or of one refused start.
+type Journal struct {
+	Verification ID
+	Tenant       string
 }
 
 // Records is what one batch of steps has loaded and changed. An engine fills
@@ -85,6 +102,7 @@ type Records struct {
 	Verifications Table[ID, Verification]
 	Messages      Table[ID, Message]
 	Events        []Event // new ones, in order
+	Dropped       []ID    // verifications whose older events are to be deleted
 }
 
 // Table holds the records of one kind within a batch.
@@ -140,7 +158,7 @@ func (t *Table[K, V]) Changed() iter.Seq[Change[K, V]] {
 
 // Dirty reports whether any step changed anything.
 func (r *Records) Dirty() bool {
-	return len(r.Events) > 0 || r.Replays.dirty() || r.Handles.dirty() || r.Destinations.dirty() ||
+	return len(r.Events) > 0 || len(r.Dropped) > 0 || r.Replays.dirty() || r.Handles.dirty() || r.Destinations.dirty() ||
 		r.Counters.dirty() || r.Contacts.dirty() || r.Verifications.dirty() || r.Messages.dirty()
 }
 
@@ -216,10 +234,16 @@ type State struct {
 
 	records *Records
 	events  []Event
+	dropped []ID
 }
 
 // Journal adds an event.
 func (s *State) Journal(e Event) { s.events = append(s.events, e) }
+
+// DropJournal deletes all events of a verification that were there before this
+// batch. Nothing is locked for it: who drops a journal knows that no more is
+// written to it.
+func (s *State) DropJournal(id ID) { s.dropped = append(s.dropped, id) }
 
 // Run carries out one decision over the records. What it changed is merged
 // when it returns nil and forgotten otherwise; a panic is returned as an
@@ -245,6 +269,7 @@ func (r *Records) Run(step Step) (err error) {
 	s.Verifications.merge()
 	s.Messages.merge()
 	r.Events = append(r.Events, s.events...)
+	r.Dropped = append(r.Dropped, s.dropped...)
 	return nil
 }
 

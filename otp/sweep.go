@@ -3,16 +3,14 @@ package otp
 import (
 	"container/heap"
 	"context"
-	"strings"
 	"time"
 )
 
 // How long records stay.
 const (
-	retention  = 30 * 24 * time.Hour // verifications, and destinations that nothing touches
-	secretLife = time.Hour           // of what a code could be computed from, after the end
-	sweepChunk = 100                 // records a step, so that no batch grows long
-	sweepScan  = 500                 // records a read
+	secretLife = time.Hour // of what a code could be computed from, after the end
+	sweepChunk = 100       // records a step, so that no batch grows long
+	sweepScan  = 500       // records a read
 )
 
 // Sweeper does in the background what time asks for: it marks verifications
@@ -25,6 +23,10 @@ type Sweeper struct {
 	later dueQueue // those of them that still need something
 	idle  Key      // destinations up to here were looked at
 	known bool     // the saved cursor was read
+
+	terms    map[string][2]time.Duration // of each tenant, as the lanes were made for them
+	records  []lane                      // of verifications
+	journals []lane                      // of their journals
 }
 
 // NewSweeper returns a sweeper over the service's store.
@@ -33,7 +35,7 @@ func (s *Service) NewSweeper() *Sweeper { return &Sweeper{s: s} }
 // Round does what is due now and returns how many records it changed.
 func (w *Sweeper) Round(ctx context.Context) (int, error) {
 	changed := 0
-	for _, part := range []func(context.Context) (int, error){w.discover, w.settle, w.retire, w.forget, w.lose} {
+	for _, part := range []func(context.Context) (int, error){w.discover, w.settle, w.retire, w.fade, w.forget, w.lose} {
 		n, err := part(ctx)
 		changed += n
 		if err != nil {
@@ -197,67 +199,6 @@ func settleAll(now time.Time, st *State, ids []ID) (next []due, changed int) {
 	return next, changed
 }
 
-// retire deletes verifications that are older than the retention.
-func (w *Sweeper) retire(ctx context.Context) (int, error) {
-	total := 0
-	for {
-		rows, err := w.s.o.Store.ScanVerifications(ctx, ID{}, FirstID(w.s.Now().Add(-retention)), sweepChunk)
-		if err != nil || len(rows) == 0 {
-			return total, err
-		}
-		var load Keys
-		for i := range rows {
-			load.Verifications = append(load.Verifications, rows[i].ID)
-			names, err := w.names(ctx, &rows[i])
-			if err != nil {
-				return total, err
-			}
-			load.Handles = append(load.Handles, names...)
-		}
-		err = w.s.do(ctx, Step{Load: load, Decide: func(_ time.Time, st *State) error {
-			gone := make(map[ID]bool, len(rows))
-			for i := range rows {
-				st.Verifications.Delete(rows[i].ID)
-				gone[rows[i].ID] = true
-			}
-			for _, key := range load.Handles {
-				if h, ok := st.Handles.Get(key); ok && gone[h.Verification] {
-					st.Handles.Delete(key)
-				}
-			}
-			return nil
-		}})
-		if err != nil {
-			return total, err
-		}
-		total += len(rows)
-	}
-}
-
-// names returns the handles of a verification: its dialect's own, the one of a
-// subject that it locked out, and those under which its carriers would have
-// reported.
-func (w *Sweeper) names(ctx context.Context, v *Verification) (keys []Key, err error) {
-	if v.Spec.Handle != (Key{}) {
-		keys = append(keys, v.Spec.Handle)
-	}
-	events, err := w.s.o.Store.Events(ctx, v.ID)
-	if err != nil {
-		return nil, err
-	}
-	for i := range events {
-		if events[i].Kind == EventLocked && v.Spec.Subject != "" {
-			keys = append(keys, w.s.Ring().lockKey(v.Tenant, v.Spec.Subject))
-		}
-		if _, provider, ids, ok := events[i].Carried(); ok && events[i].Kind == EventSent {
-			for id := range strings.FieldsSeq(ids) {
-				keys = append(keys, w.s.Ring().carrierKey(provider, id))
-			}
-		}
-	}
-	return keys, nil
-}
-
 // forget deletes idempotency records whose time is over.
 func (w *Sweeper) forget(ctx context.Context) (int, error) {
 	total := 0
@@ -299,7 +240,7 @@ func (w *Sweeper) lose(ctx context.Context) (int, error) {
 	}
 	var keys []Key
 	for i := range rows {
-		if rows[i].idle(w.s.Now()) {
+		if rows[i].idle(w.s.Now(), w.s.Directory()) {
 			keys = append(keys, rows[i].Key)
 		}
 	}
@@ -308,7 +249,7 @@ func (w *Sweeper) lose(ctx context.Context) (int, error) {
 	}
 	return len(keys), w.s.do(ctx, Step{Load: Keys{Destinations: keys}, Decide: func(now time.Time, st *State) error {
 		for _, key := range keys {
-			if d, ok := st.Destinations.Get(key); ok && d.idle(now) {
+			if d, ok := st.Destinations.Get(key); ok && d.idle(now, w.s.Directory()) {
 				st.Destinations.Delete(key)
 			}
 		}

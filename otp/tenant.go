@@ -21,6 +21,8 @@ type Tenant struct {
 	Policy      Policy        `json:"policy,omitempty"`       // of its vendor dialects; compatible when empty
 	Locale      string        `json:"locale,omitempty"`       // BCP 47 default; "en" when empty
 	MaxLifetime time.Duration `json:"max_lifetime,omitempty"` // of dialects whose answer tells the expiry
+	Retention   time.Duration `json:"retention,omitempty"`    // of verifications; 30 days when zero
+	Journal     time.Duration `json:"journal,omitempty"`      // retention of the journal; 365 days when zero
 	Currency    string        `json:"currency,omitempty"`     // ISO 4217, of the prices in its routes
 	Guessing    Guessing      `json:"guessing,omitzero"`      // bounds of wrong guesses over all its addresses
 	Routes      []Route       `json:"routes,omitempty"`

@@ -67,6 +67,7 @@ func (t *Tenant) check(path string) Mistakes {
 	}
 	f.check(isPolicy(t.Policy), ".policy", "must be compatible or strict")
 	f.check(t.MaxLifetime >= 0 && t.MaxLifetime <= maxLifetime, ".max_lifetime", "must be at most 24h")
+	t.checkRetention(f)
 	f.check(t.Currency == "" || len(t.Currency) == 3 && strings.Trim(t.Currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "", ".currency", "must be an ISO 4217 code in capitals, such as USD")
 	t.Guessing.check(f)
 	for i := range t.Routes {

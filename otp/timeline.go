@@ -3,7 +3,6 @@ package otp
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -58,11 +57,11 @@ func (s *Service) Timeline(ctx context.Context, caller Caller, id ID) ([]Timelin
 	return all, nil
 }
 
-// entry shows an event to the tenant. Some carriers name a message after the
-// number that it goes to, so the address is looked for in what they said.
+// entry shows an event to the tenant. An address in what a carrier said is
+// covered: journals written before that was done at once may hold it.
 func (e *Event) entry(to string) TimelineEntry {
 	shown := TimelineEntry{At: e.At, Event: e.Kind, Actor: ActorApplication, Detail: e.Detail}
-	if e.Actor == ActorServer {
+	if e.Actor == ActorServer || e.Actor == ActorOperator {
 		shown.Actor = ActorServer
 	}
 	if channel, provider, detail, ok := e.Carried(); ok {
@@ -71,8 +70,6 @@ func (e *Event) entry(to string) TimelineEntry {
 	if e.Kind == EventNextLeg {
 		shown.Channel, shown.Detail = Channel(e.Detail), ""
 	}
-	if bare := strings.TrimPrefix(to, "+"); bare != "" {
-		shown.Detail = strings.ReplaceAll(shown.Detail, bare, Mask(bare))
-	}
+	shown.Detail = covered(shown.Detail, to)
 	return shown
 }

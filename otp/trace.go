@@ -104,7 +104,7 @@ func (s *Service) trace(ctx context.Context, v Verification) (Trace, error) {
 	}
 	letter, unreadable := v.letter(s.Ring())
 	if unreadable == nil {
-		one.To = Mask(letter.To)
+		one.To = v.masked(letter.To)
 	}
 	s.traceWay(&one, &v, letter.To)
 	v.Secret, v.Spec.Letter, v.Spec.Context = nil, nil, nil

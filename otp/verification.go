@@ -41,11 +41,26 @@ func (r *Ring) Code(v *Verification) (string, error) {
 	}.derive(key.secret), nil
 }
 
-// letter opens what the message is made of.
+// letter opens what the message is made of; that of an erased verification is
+// empty.
 func (v *Verification) letter(r *Ring) (Letter, error) {
 	var l Letter
+	if !v.Spec.Erased.IsZero() {
+		return l, nil
+	}
 	err := r.openJSON(sealName("letter", v.ID), v.Spec.Letter, &l)
 	return l, err
+}
+
+// Erased is shown in place of an address that was erased.
+const Erased = "erased"
+
+// masked shows enough of the verification's address to recognise it.
+func (v *Verification) masked(to string) string {
+	if !v.Spec.Erased.IsZero() {
+		return Erased
+	}
+	return Mask(to)
 }
 
 // Mask shows enough of an address to recognise it and never all of it:

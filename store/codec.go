@@ -68,6 +68,7 @@ func PackSpec(s *otp.Spec) []byte {
 		p.text(string(l.Channel))
 		p.number(int64(l.Wait))
 	}
+	p.time(s.Erased)
 	return p
 }
 
@@ -89,6 +90,9 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 	s.Country = u.text()
 	for range u.count() {
 		s.Plan = append(s.Plan, otp.Leg{Channel: otp.Channel(u.text()), Wait: time.Duration(u.number())})
+	}
+	if u.more() {
+		s.Erased = u.time()
 	}
 	return s, u.err
 }

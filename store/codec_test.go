@@ -19,7 +19,8 @@ func fullSpec() otp.Spec {
 		Created: time.Date(2026, 7, 1, 2, 3, 4, 567000, time.UTC), MaxAttempts: 5, Alphabet: otp.Alnum, Length: 8,
 		KeyID: math.MaxUint32, OwnCode: true, FreshCode: true, Context: []byte{0}, Letter: []byte("l"), Metadata: []byte("{}"),
 		Number: math.MinInt64, Handle: otp.Key{1}, Prev: otp.ID{2}, Country: "PE",
-		Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
+		Plan:   []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
+		Erased: time.Date(2026, 7, 2, 2, 3, 4, 567000, time.UTC),
 	}
 }
 
@@ -74,11 +75,13 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	spec, place := fullSpec(), fullDestination()
 	packed := store.PackSpec(&spec)
 	older := spec
+	older.Erased = time.Time{}
+	second := len(store.PackSpec(&older)) - 1 // a zero time
 	older.Country, older.Plan = "", nil
-	end := len(store.PackSpec(&older)) - 2 // an empty text and a list of none
+	first := len(store.PackSpec(&older)) - 3 // an empty text and a list of none too
 	for n := range packed {
-		if n == end {
-			continue // a whole value of the first version
+		if n == first || n == second {
+			continue // a whole value of an older version
 		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("spec cut at %d: %v", n, err)
@@ -86,7 +89,7 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	}
 	packed = store.PackDestination(&place)
 	place.Run, place.Own, place.Subject = otp.Run{}, otp.Run{}, otp.SubjectTag{}
-	end = len(store.PackDestination(&place)) // nothing is appended for most rows
+	end := len(store.PackDestination(&place)) // nothing is appended for most rows
 	for n := range packed {
 		if n == end {
 			continue

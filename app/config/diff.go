@@ -70,6 +70,8 @@ func tenantDiff(old, new *otp.Tenant) (all []string) {
 	add("policy", old.Policy != new.Policy, arrow(old.Policy, new.Policy))
 	add("locale", old.Locale != new.Locale, arrow(old.Locale, new.Locale))
 	add("max_lifetime", old.MaxLifetime != new.MaxLifetime, arrow(old.MaxLifetime, new.MaxLifetime))
+	add("retention", old.Retention != new.Retention, arrow(old.Retention, new.Retention))
+	add("journal_retention", old.Journal != new.Journal, arrow(old.Journal, new.Journal))
 	add("routes", !same(old.Routes, new.Routes))
 	add("senders", !same(old.Senders, new.Senders))
 	add("currency", old.Currency != new.Currency, arrow(old.Currency, new.Currency))

@@ -162,6 +162,8 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 	m.some("policy", string(t.Policy))
 	m.some("locale", t.Locale)
 	m.duration("max_lifetime", t.MaxLifetime)
+	m.duration("retention", t.Retention)
+	m.duration("journal_retention", t.Journal)
 	each(m, "routes", t.Routes, exportRoute)
 	each(m, "senders", t.Senders, func(s *otp.Sender) *pairs {
 		o := mapping()

@@ -209,6 +209,10 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.Locale = new.Locale
 		case "max_lifetime":
 			t.MaxLifetime = new.MaxLifetime
+		case "retention":
+			t.Retention = new.Retention
+		case "journal_retention":
+			t.Journal = new.Journal
 		case "currency":
 			t.Currency = new.Currency
 		case "guessing":

@@ -11,7 +11,7 @@ import (
 
 // tenantKeys are the keys of a tenant, in the order in which they are written.
 func tenantKeys() []string {
-	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "currency", "guessing", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "contacts", "credentials"}
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "contacts", "credentials"}
 }
 
 func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
@@ -26,6 +26,7 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 	e.tenant = otp.Tenant{
 		Name: o.text("name"), Brand: o.text("brand"), Home: o.text("home"), Countries: o.texts("countries"),
 		Policy: otp.Policy(o.text("policy")), Locale: o.locale("locale"), MaxLifetime: o.duration("max_lifetime"),
+		Retention: o.duration("retention"), Journal: o.duration("journal_retention"),
 		Currency: o.text("currency"), Guessing: o.guessing("guessing"),
 	}
 	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))

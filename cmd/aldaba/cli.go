@@ -22,11 +22,13 @@ type cli struct {
 	Export       exportCmd       `cmd:"" help:"Print tenants and providers in the form that apply takes."`
 	CheckConfig  checkConfigCmd  `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
 	LintTemplate lintTemplateCmd `cmd:"" help:"Tell what message templates cost and what telephones and carriers make of them."`
-	Key          keyCmd          `cmd:"" help:"Make and rotate the key ring."`
+	Key          keyCmd          `cmd:"" help:"Make, rotate and thin out the key ring."`
 	Credential   credentialCmd   `cmd:"" help:"Make credentials for applications."`
 	Webhook      webhookCmd      `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
 	Lock         lockCmd         `cmd:"" help:"Tell and release what wrong guesses at an address have locked."`
 	Spend        spendCmd        `cmd:"" help:"Tell what a tenant's messages of a day cost."`
+	Erase        eraseCmd        `cmd:"" help:"Remove what is kept of one person's address."`
+	PersonalData personalDataCmd `cmd:"" help:"Print what is kept of one person's address."`
 	Trace        traceCmd        `cmd:"" help:"Tell why somebody got no code."`
 	Version      versionCmd      `cmd:"" help:"Print the version."`
 }

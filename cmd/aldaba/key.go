@@ -12,6 +12,8 @@ import (
 type keyCmd struct {
 	Generate keyGenerateCmd `cmd:"" help:"Make a new key ring."`
 	Rotate   keyRotateCmd   `cmd:"" help:"Add fresh keys to the ring; servers use them a minute later."`
+	Status   keyStatusCmd   `cmd:"" help:"Tell which keys are in use and what still needs the old ones."`
+	Retire   keyRetireCmd   `cmd:"" help:"Take an old key out of the ring once nothing needs it."`
 }
 
 // keyGenerateCmd is `aldaba key generate`.
@@ -46,7 +48,8 @@ type keyRotateCmd struct {
 
 // Help teaches.
 func (keyRotateCmd) Help() string {
-	return `Old keys stay in the ring: what was made under them can still be read. When
+	return `Old keys stay in the ring until you retire them: what was made under them can
+still be read. Contacts and secrets are sealed anew by the servers. When
 servers on other machines have copies of the file, bring them the new one
 within the minute.
 

@@ -160,8 +160,11 @@ func (b *batch) Commit(context.Context) error {
 	save(e.destinations, &r.Destinations, cloneDestination)
 	save(e.counters, &r.Counters, same)
 	save(e.contacts, &r.Contacts, cloneContact)
-	save(e.verifications, &r.Verifications, cloneVerification)
+	e.saveVerifications(&r.Verifications)
 	save(e.messages, &r.Messages, cloneMessage)
+	for _, id := range r.Dropped {
+		delete(e.events, id)
+	}
 	for _, event := range r.Events {
 		e.record(event)
 	}
@@ -179,6 +182,22 @@ func save[K comparable, V any](to map[K]V, from *otp.Table[K, V], clone func(V) 
 		} else {
 			to[c.Key] = clone(*c.Value)
 		}
+	}
+}
+
+// saveVerifications keeps what a stored one was started with, as the other
+// engines do, unless it was erased.
+func (e *Engine) saveVerifications(from *otp.Table[otp.ID, otp.Verification]) {
+	for c := range from.Changed() {
+		if c.Value == nil {
+			delete(e.verifications, c.Key)
+			continue
+		}
+		v := cloneVerification(*c.Value)
+		if old, ok := e.verifications[c.Key]; ok && c.Stored && v.Spec.Erased.IsZero() {
+			v.Tenant, v.Destination, v.Spec = old.Tenant, old.Destination, old.Spec
+		}
+		e.verifications[c.Key] = v
 	}
 }
 

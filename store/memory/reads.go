@@ -98,7 +98,26 @@ func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) ([]otp
 	return keys, err
 }
 
-// Orphans implements [otp.Scans].
+// ScanJournals implements [otp.Scans].
+func (e *Engine) ScanJournals(ctx context.Context, after, before otp.ID, limit int) ([]otp.Journal, error) {
+	within := func(id otp.ID, list []otp.Event) bool {
+		return len(list) > 0 && compare(id, after) > 0 && compare(id, before) < 0
+	}
+	found, err := scan(ctx, e, e.events, within, same, limit)
+	var all []otp.Journal
+	for _, list := range found {
+		all = append(all, otp.Journal{Verification: list[0].Verification, Tenant: list[0].Tenant})
+	}
+	return all, err
+}
+
+// ScanMessages implements [otp.Outbox].
+func (e *Engine) ScanMessages(ctx context.Context, after otp.ID, limit int) ([]otp.Message, error) {
+	within := func(id otp.ID, _ otp.Message) bool { return compare(id, after) > 0 }
+	return scan(ctx, e, e.messages, within, cloneMessage, limit)
+}
+
+// Orphans implements [otp.Outbox].
 func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) ([]otp.Message, error) {
 	within := func(_ otp.ID, m otp.Message) bool { return m.Owner != self && !e.alive(m.Owner) }
 	return scan(ctx, e, e.messages, within, cloneMessage, limit)
@@ -155,7 +174,8 @@ func cloneMessage(m otp.Message) otp.Message {
 func cloneVerification(v otp.Verification) otp.Verification {
 	v.LastSent, v.Expires, v.Ended, v.Secret = utc(v.LastSent), utc(v.Expires), utc(v.Ended), bare(v.Secret)
 	s := &v.Spec
-	s.Created, s.Context, s.Letter, s.Metadata = utc(s.Created), bare(s.Context), bare(s.Letter), bare(s.Metadata)
+	s.Created, s.Erased = utc(s.Created), utc(s.Erased)
+	s.Context, s.Letter, s.Metadata = bare(s.Context), bare(s.Letter), bare(s.Metadata)
 	s.Plan = append([]otp.Leg(nil), s.Plan...)
 	return v
 }

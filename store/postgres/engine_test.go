@@ -2,8 +2,14 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/aldaba-otp/aldaba/store"
 	"github.com/aldaba-otp/aldaba/store/postgres"
@@ -36,8 +42,68 @@ func TestSuite(t *testing.T) {
 			}
 			return openAt(t, urlOf(e))
 		},
+		AtRest: func(t *testing.T, e store.Engine) (all, live []byte) {
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return atRest(t, cluster, urlOf(e))
+		},
 		Second: func(t *testing.T, e store.Engine) store.Engine { return openAt(t, urlOf(e)) },
 	})
+}
+
+// atRest reads the files of a database and the log of its server, after what is
+// dead in the tables was cleaned away. A file of before is read too.
+func atRest(t *testing.T, cluster *pgcluster.Cluster, url string) (all, live []byte) {
+	t.Helper()
+	dir := cluster.Dir()
+	if dir == "" {
+		return nil, nil
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	var oid string
+	if err := conn.QueryRow(t.Context(), "SELECT oid::text FROM pg_database WHERE datname = current_database()").Scan(&oid); err != nil {
+		t.Fatal(err)
+	}
+	tables := filepath.Join(dir, "base", oid)
+	run := func(sql string) {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("CHECKPOINT")
+	all = append(files(t, tables), files(t, filepath.Join(dir, "pg_wal"))...)
+	run("VACUUM FULL")
+	run("CHECKPOINT")
+	live = files(t, tables)
+	return append(all, live...), live
+}
+
+// files reads all files of a folder, one after the other.
+func files(t *testing.T, folder string) (all []byte) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		if errors.Is(err, fs.ErrNotExist) { // a segment of the log that the server has just dropped
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	return all
 }
 
 // open opens an engine; whoever gets it closes it.

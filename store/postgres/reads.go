@@ -129,7 +129,26 @@ func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) (keys 
 	return keys, err
 }
 
-// Orphans implements [otp.Scans].
+// ScanJournals implements [otp.Scans].
+func (e *Engine) ScanJournals(ctx context.Context, after, before otp.ID, limit int) (list []otp.Journal, err error) {
+	err = e.look(ctx, sqlScanJournals, func(r *row) error {
+		list = append(list, otp.Journal{Verification: r.id(), Tenant: r.text()})
+		return nil
+	}, after[:], before[:], int8Of(int64(limit)))
+	return list, err
+}
+
+// ScanMessages implements [otp.Outbox].
+func (e *Engine) ScanMessages(ctx context.Context, after otp.ID, limit int) (list []otp.Message, err error) {
+	err = e.look(ctx, sqlScanMessages, func(r *row) error {
+		m, err := readMessage(r)
+		list = append(list, m)
+		return err
+	}, after[:], int8Of(int64(limit)))
+	return list, err
+}
+
+// Orphans implements [otp.Outbox].
 func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) (list []otp.Message, err error) {
 	err = e.look(ctx, sqlOrphans, func(r *row) error {
 		m, err := readMessage(r)

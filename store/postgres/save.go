@@ -57,6 +57,9 @@ func (b *batch) Commit(ctx context.Context) error {
 	b.saveDestinations(&p)
 	b.saveVerifications(&p)
 	b.saveMessages(&p)
+	if len(b.records.Dropped) > 0 {
+		p.add(sqlDropEvents, nil, uuids(b.records.Dropped))
+	}
 	b.addEvents(&p)
 	p.add(sqlSaveMark, nil, b.mark.writer[:], int8Of(b.mark.batch))
 	p.add(sqlCommit, nil)
@@ -208,8 +211,13 @@ func (b *batch) saveVerifications(p *pipeline) {
 	state := []uint32{oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8}
 	added := newColumns(append(append([]uint32{oidUUID, oidUUID}, state...), oidBytea, oidBytea, oidBytea, oidBytea)...)
 	changed := newColumns(append(append([]uint32{oidUUID}, state...), oidBytea, oidBytea)...)
+	erased := newColumns(oidUUID, oidBytea)
 	gone := table(&b.records.Verifications, nil, func(c otp.Change[otp.ID, otp.Verification]) {
 		v := c.Value
+		if c.Stored && !v.Spec.Erased.IsZero() {
+			erased[0].blob(c.Key[:])
+			erased[1].blob(store.PackSpec(&v.Spec))
+		}
 		if c.Stored {
 			changed[0].blob(c.Key[:])
 			saveState(changed[1:9], v)
@@ -227,6 +235,7 @@ func (b *batch) saveVerifications(p *pipeline) {
 	})
 	queue(p, sqlSaveVerifications, changed, sqlDropVerifications, gone)
 	queue[otp.ID](p, sqlAddVerifications, added, "", nil)
+	queue[otp.ID](p, sqlEraseVerifications, erased, "", nil)
 }
 
 // saveState writes the eight numbers of a verification that change.

@@ -105,6 +105,9 @@ const (
 		FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::bytea[],
 			$11::bytea[]) AS x (id, last_sent, expires, ended, attempts, generation, sends, events, status, secret, course)
 		WHERE v.id = x.id`
+	// What a verification was started with changes once at most: when it is erased.
+	sqlEraseVerifications = `/*erase_verifications*/UPDATE verification v SET spec = x.spec
+		FROM unnest($1::uuid[], $2::bytea[]) AS x (id, spec) WHERE v.id = x.id`
 	sqlAddMessages = `/*add_messages*/INSERT INTO message (` + messageColumns + `)
 		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
 			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[])`
@@ -129,6 +132,7 @@ const (
 	sqlDropCounters      = `/*drop_counters*/DELETE FROM counter WHERE key = ANY($1::uuid[])`
 	sqlDropContacts      = `/*drop_contacts*/DELETE FROM contact WHERE key = ANY($1::uuid[])`
 	sqlDropVerifications = `/*drop_verifications*/DELETE FROM verification WHERE id = ANY($1::uuid[])`
+	sqlDropEvents        = `/*drop_events*/DELETE FROM event WHERE verification = ANY($1::uuid[])`
 	sqlDropMessages      = `/*drop_messages*/DELETE FROM message WHERE id = ANY($1::uuid[])`
 )
 
@@ -150,7 +154,10 @@ const (
 		FROM contact WHERE tenant = $1 AND key > $2 AND sealed IS NOT NULL ORDER BY key LIMIT $3::int8`
 	sqlScanReplays = `/*scan_replays*/SELECT key
 		FROM replay WHERE expires < $1 AND fingerprint IS NOT NULL ORDER BY expires LIMIT $2::int8`
-	sqlOrphans = `/*orphans*/SELECT ` + messageColumns + ` FROM message m
+	sqlScanJournals = `/*scan_journals*/SELECT DISTINCT ON (verification) verification, tenant
+		FROM event WHERE verification > $1 AND verification < $2 ORDER BY verification LIMIT $3::int8`
+	sqlScanMessages = `/*scan_messages*/SELECT ` + messageColumns + ` FROM message WHERE id > $1 ORDER BY id LIMIT $2::int8`
+	sqlOrphans      = `/*orphans*/SELECT ` + messageColumns + ` FROM message m
 		WHERE owner <> $1 AND NOT EXISTS (
 			SELECT 1 FROM server s WHERE s.id = m.owner AND s.seen > clock_timestamp() - $2::int8 * interval '1 microsecond')
 		ORDER BY id LIMIT $3::int8`
@@ -188,9 +195,9 @@ func statements() []string {
 		sqlSaveReplays, sqlSaveHandles, sqlAddDestinations, sqlSaveDestinations, sqlSaveCounters, sqlSaveContacts,
 		sqlAddVerifications, sqlSaveVerifications, sqlAddMessages, sqlSaveMessages, sqlAddEvents, sqlMergeEvents, sqlSaveMark,
 		sqlDropReplays, sqlDropHandles, sqlDropDestinations, sqlDropCounters, sqlDropContacts,
-		sqlDropVerifications, sqlDropMessages,
+		sqlDropVerifications, sqlDropMessages, sqlDropEvents, sqlEraseVerifications,
 		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,
-		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlOrphans,
+		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlScanJournals, sqlScanMessages, sqlOrphans,
 		sqlBeat, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
 	}
 }

@@ -115,7 +115,31 @@ func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) ([]otp
 	})
 }
 
-// Orphans implements [otp.Scans]. The process lock proves that every other
+// ScanJournals implements [otp.Scans]. The rows of a journal lie together in
+// the order of the primary key, so no sorting is needed.
+func (e *Engine) ScanJournals(ctx context.Context, after, before otp.ID, limit int) ([]otp.Journal, error) {
+	const query = "SELECT verification, min(tenant) FROM event WHERE verification > ? AND verification < ? GROUP BY verification ORDER BY verification LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, after[:])
+		s.BindBytes(2, before[:])
+		bindLimit(s, 3, limit)
+	}, func(c *conn, s *sqlite.Stmt) (j otp.Journal, err error) {
+		err = fixed(s, 0, j.Verification[:])
+		j.Tenant = c.word(s, 1)
+		return j, err
+	})
+}
+
+// ScanMessages implements [otp.Outbox].
+func (e *Engine) ScanMessages(ctx context.Context, after otp.ID, limit int) ([]otp.Message, error) {
+	const query = "SELECT " + messageColumns + " FROM message WHERE id > ? ORDER BY id LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, after[:])
+		bindLimit(s, 2, limit)
+	}, (*conn).message)
+}
+
+// Orphans implements [otp.Outbox]. The process lock proves that every other
 // server is dead.
 func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) ([]otp.Message, error) {
 	const query = "SELECT " + messageColumns + " FROM message WHERE owner <> ? ORDER BY id LIMIT ?"

@@ -11,7 +11,8 @@ import (
 )
 
 // The statements that save. A verification that the engine holds already
-// changes only in its state; everything else is small and written whole.
+// changes only in its state, unless it was erased; everything else is small and
+// written whole.
 const (
 	insertVerification = "INSERT OR REPLACE INTO verification (" + verificationColumns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
 	updateVerification = "UPDATE verification SET status = ?4, attempts = ?5, generation = ?6, sends = ?7, last_sent = ?8, expires = ?9, ended = ?10, events = ?11, secret = ?12, course = ?13 WHERE id = ?1"
@@ -26,6 +27,12 @@ const (
 
 // save writes what the steps changed.
 func (c *conn) save(r *otp.Records) error {
+	if wipes(r) {
+		if err := c.run("PRAGMA secure_delete = ON"); err != nil {
+			return err
+		}
+		defer func() { _ = c.run("PRAGMA secure_delete = OFF") }() // staying on would cost time and nothing else
+	}
 	for _, table := range []func() error{
 		func() error { return put(c, &r.Replays, insertReplay, "DELETE FROM replay WHERE key = ?", bindReplay) },
 		func() error { return put(c, &r.Handles, insertHandle, "DELETE FROM handle WHERE key = ?", bindHandle) },
@@ -42,6 +49,7 @@ func (c *conn) save(r *otp.Records) error {
 			return put(c, &r.Messages, insertMessage, "DELETE FROM message WHERE id = ?", bindMessage)
 		},
 		func() error { return c.saveVerifications(r) },
+		func() error { return c.dropEvents(r.Dropped) },
 		func() error { return c.saveEvents(r.Events) },
 	} {
 		if err := table(); err != nil {
@@ -49,6 +57,27 @@ func (c *conn) save(r *otp.Records) error {
 		}
 	}
 	return nil
+}
+
+// wipes tells whether a batch takes away what may be personal. Its old bytes are
+// then overwritten with zeros: SQLite would only mark them as free.
+func wipes(r *otp.Records) bool {
+	for c := range r.Verifications.Changed() {
+		if c.Stored && (c.Value == nil || !c.Value.Spec.Erased.IsZero()) {
+			return true
+		}
+	}
+	for c := range r.Contacts.Changed() {
+		if c.Stored {
+			return true
+		}
+	}
+	for c := range r.Replays.Changed() {
+		if c.Value == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // changes returns what changed in the order of the keys, so that a batch goes
@@ -116,6 +145,7 @@ func (c *conn) saveVerifications(r *otp.Records) error {
 		switch {
 		case change.Value == nil:
 			which = 2
+		case !change.Value.Spec.Erased.IsZero(): // written whole
 		case change.Stored:
 			which = 1
 		}
@@ -132,6 +162,24 @@ func (c *conn) saveVerifications(r *otp.Records) error {
 			stmt.BindBytes(3, change.Value.Destination[:])
 			stmt.BindBytes(14, store.PackSpec(&change.Value.Spec))
 		}
+		if err := finish(stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropEvents deletes the journals of verifications.
+func (c *conn) dropEvents(ids []otp.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	stmt, err := c.Prepare("DELETE FROM event WHERE verification = ?")
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		stmt.BindBytes(1, id[:])
 		if err := finish(stmt); err != nil {
 			return err
 		}

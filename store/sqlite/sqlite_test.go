@@ -42,11 +42,31 @@ func TestEngine(t *testing.T) {
 			paths <- m
 			return open(t, path)
 		},
+		AtRest: func(t *testing.T, e store.Engine) (all, live []byte) {
+			m := <-paths
+			path := m[e]
+			paths <- m
+			all = append(read(t, path), read(t, path+"-wal")...)
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			live = read(t, path)
+			return append(all, live...), live
+		},
 		Unstorable: func() otp.Contact {
 			return otp.Contact{Key: otp.Key{1}, Tenant: "acme", ID: "1", Sealed: make([]byte, 17<<20)}
 		},
 		Rounds: 2,
 	})
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func openAt(t *testing.T, path string) (*sqlite.Engine, error) {

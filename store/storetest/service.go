@@ -22,6 +22,7 @@ func (s *suite) serviceFacts() map[string]func(*testing.T) {
 		"of 64 starts at once for one address exactly five send": s.manyStarts,
 		"of 64 guesses at once at 99 in a row one is judged":     s.lastGuess,
 		"tenants never meet": s.tenantsApart,
+		"an erasure among starts and guesses leaves nothing behind": s.erasing,
 		"the sweeper expires, erases and deletes what time asks it": s.sweeping,
 	}
 }
@@ -234,6 +235,61 @@ func (s *suite) tenantsApart(t *testing.T) {
 	}
 	if view, outcome, err := servers[1].guess(acme(), v.ID, code); err != nil || outcome != otp.OutcomeApproved || view.Status != otp.Approved {
 		t.Errorf("acme's own check: %v, %v", outcome, err)
+	}
+}
+
+// erasing is T73: it erases an address while others start and guess at it. What
+// was there when it began is erased, nothing is approved afterwards, and the
+// limits are as exact as without it.
+func (s *suite) erasing(t *testing.T) {
+	servers := s.servers(t)
+	for round := range s.opts.Rounds {
+		v, err := servers[0].begin("acme", number(round))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := servers[0].code(t, v.ID)
+		var sent, wrong atomic.Int64
+		sent.Add(1)
+		everybody(servers, func(s *server) {
+			switch _, err := s.begin("acme", number(round)); {
+			case err == nil:
+				sent.Add(1)
+			case otp.KindOf(err) != otp.Throttled:
+				t.Error(err)
+			}
+			switch _, outcome, err := s.guess(acme(), v.ID, otptest.WrongCode(code)); {
+			case err != nil:
+				t.Error(err)
+			case outcome == otp.OutcomeWrong:
+				wrong.Add(1)
+			}
+			if _, err := s.Erase(context.Background(), "acme", number(round), otp.ActorOperator); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := servers[1].Erase(context.Background(), "acme", number(round), otp.ActorOperator); err != nil {
+			t.Fatal(err)
+		}
+		if _, outcome, err := servers[1].guess(acme(), v.ID, code); err != nil || outcome == otp.OutcomeApproved {
+			t.Errorf("afterwards the right code: %v, %v", outcome, err)
+		}
+		all, err := servers[0].PersonalData(context.Background(), "acme", number(round))
+		if err != nil || len(all.Verifications) != 5 {
+			t.Fatalf("%d verifications, %v", len(all.Verifications), err)
+		}
+		for _, one := range all.Verifications {
+			erased := 0
+			for _, e := range one.Journal {
+				if e.Kind == otp.EventErased {
+					erased++
+				}
+			}
+			if one.To != otp.Erased || one.Status == otp.Pending || erased != 1 {
+				t.Errorf("%s is %s, to %s, erased %d times", one.ID, one.Status, one.To, erased)
+			}
+		}
+		same(t, [3]int64{sent.Load(), int64(len(all.Limits.Sends)), int64(len(all.Limits.Wrongs))}, [3]int64{5, 5, wrong.Load()})
 	}
 }
 

@@ -30,6 +30,11 @@ type Options struct {
 	// Unstorable makes a contact that the engine refuses; nil when it stores
 	// everything.
 	Unstorable func() otp.Contact
+	// AtRest closes the engine and returns all bytes of its database, and those
+	// of them in which records live, after the engine's own cleaning: not its
+	// logs. It is nil when an engine keeps nothing, and returns nothing when the
+	// bytes are not to be had.
+	AtRest func(t *testing.T, e store.Engine) (all, live []byte)
 	// Rounds is how often each race is run; 3.
 	Rounds int
 }
@@ -41,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Engine, opts Options) {
 		opts.Rounds = 3
 	}
 	s := &suite{open: open, opts: opts}
-	for _, facts := range []map[string]func(*testing.T){s.recordFacts(), s.stepFacts(), s.linkFacts(), s.raceFacts(), s.readFacts(), s.fleetFacts(), s.serviceFacts()} {
+	for _, facts := range []map[string]func(*testing.T){s.recordFacts(), s.erasureFacts(), s.restFacts(), s.stepFacts(), s.linkFacts(), s.raceFacts(), s.readFacts(), s.fleetFacts(), s.serviceFacts()} {
 		for name, fact := range facts {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

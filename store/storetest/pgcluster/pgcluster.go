@@ -84,6 +84,10 @@ func StartAt(dir string, opts Options) (*Cluster, error) {
 	return c, nil
 }
 
+// Dir returns the folder of the server's files, or "" when the server is
+// somebody else's.
+func (c *Cluster) Dir() string { return c.dir }
+
 // Join uses a server that is already there. It cannot be stopped from here.
 func Join(database string) (*Cluster, error) {
 	admin, err := url.Parse(database)
