@@ -12,6 +12,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/internal/bearer"
@@ -93,6 +94,15 @@ func (h Host) TokenCaller(r *http.Request) (otp.Caller, bearer.Claims, error) {
 		err = &otp.Error{Kind: otp.Unauthenticated, Message: "the access token is of another tenant"}
 	}
 	return caller, claims, err
+}
+
+// TellClamped names in the header X-Policy-Clamped the settings of a started
+// verification that were cut to the bounds of the policy, or that are honoured
+// although they are weak. The vendors' answers have no place for it.
+func TellClamped(h http.Header, v otp.View) {
+	if len(v.Weak) > 0 {
+		h.Set("X-Policy-Clamped", strings.Join(v.Weak, ", "))
+	}
 }
 
 // ReadBody reads a request's body of up to [BodyLimit] bytes. Instead of an

@@ -35,7 +35,8 @@ type Options struct {
 	TLSCert  string // PEM files; both or none
 	TLSKey   string
 
-	PublicURL string // where carriers and browsers reach Listen, without a slash at its end; "" when not known
+	PublicURL   string        // where carriers and browsers reach Listen, without a slash at its end; "" when not known
+	ReceiptLife time.Duration // of receipts of approvals; 0 is the core's default
 	// WebhookAllow are networks in which webhooks of tenants may be, also
 	// without TLS; see [config.Server].
 	WebhookAllow []netip.Prefix
@@ -152,6 +153,7 @@ func (a *App) assemble(ctx context.Context) error {
 	a.Service = otp.New(otp.Options{
 		Store: a.tracedStore(), Ring: a.keys.ring, Observe: a.observe, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
 		Now: a.Clock.Now, Server: a.self, Inbox: name,
+		Issuer: a.o.PublicURL, ReceiptLife: a.o.ReceiptLife,
 	})
 	a.sweeper = a.Service.NewSweeper()
 	a.dialects = dialects(api.NewHost(a.Service))

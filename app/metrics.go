@@ -24,6 +24,9 @@ func (a *App) observe(e *otp.Event) {
 		a.observeMessage(e, l)
 	case otp.EventStarted:
 		a.metrics.Count(metrics.Started, l)
+		for _, setting := range e.Facts.Weak {
+			a.metrics.Count(metrics.WeakSettings, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Setting: setting})
+		}
 	case otp.EventResent:
 		a.metrics.Count(metrics.Resent, l)
 	case otp.EventNextLeg:

@@ -125,7 +125,7 @@ func TestEveryEventIsCounted(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"aldaba_verifications_started_total": 1, "aldaba_verifications_resent_total": 1, "aldaba_verifications_next_channel_total": 1,
-		"aldaba_verifications_approved_total": 1, "aldaba_verifications_ended_total": 6, "aldaba_guesses_wrong_total": 2, "aldaba_refusals_total": 1,
+		"aldaba_verifications_approved_total": 1, "aldaba_verifications_ended_total": 6, "aldaba_guesses_wrong_total": 2, "aldaba_refusals_total": 1, "aldaba_weak_settings_total": 2,
 		"aldaba_messages_sent_total": 1, "aldaba_messages_delivered_total": 1, "aldaba_messages_failed_total": 1, "aldaba_messages_unsent_total": 1,
 		"aldaba_messages_retried_total": 1, "aldaba_messages_unconfirmed_total": 1,
 		"aldaba_guess_locks_total": 1, "aldaba_guess_releases_total": 1, "aldaba_guess_alerts_total": 1,
@@ -146,9 +146,13 @@ func TestEveryEventIsCounted(t *testing.T) {
 }
 
 func event(kind otp.EventKind) otp.Event {
+	var weak []string
+	if kind == otp.EventStarted {
+		weak = []string{"max_attempts", "lifetime"}
+	}
 	return otp.Event{
 		Tenant: "shop", Dialect: "native", Kind: kind, Detail: "sms one carrier-id-7",
-		Facts: otp.Facts{Channel: otp.SMS, Country: "MX", Provider: "one", Since: 3 * time.Second},
+		Facts: otp.Facts{Channel: otp.SMS, Country: "MX", Provider: "one", Since: 3 * time.Second, Weak: weak},
 	}
 }
 

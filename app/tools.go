@@ -17,7 +17,7 @@ func FromConfig(s config.Server, log *slog.Logger) Options {
 	return Options{
 		Listen: s.Listen, Database: s.Database, KeysFile: s.Keys, TLSCert: s.TLS.Cert, TLSKey: s.TLS.Key,
 		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
-		PublicURL: s.PublicURL, WebhookAllow: s.WebhookAllow, Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log, Traces: s.Traces,
+		PublicURL: s.PublicURL, ReceiptLife: s.ReceiptLife, WebhookAllow: s.WebhookAllow, Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log, Traces: s.Traces,
 	}
 }
 

@@ -23,6 +23,12 @@ type CheckRequest struct {
 	Ref     Ref
 	Code    string
 	Peek    bool // judges and counts like a check but does not consume a right code
+	// Purpose and Payment are what the code is about to be used for. When they
+	// are given and the verification is for something else, the guess is wrong,
+	// whatever the code is.
+	Purpose string
+	Payment *Payment
+	Receipt bool // a signed proof is wanted of an approval; see [View]
 	Repeat  *Repeat
 }
 
@@ -102,9 +108,15 @@ func (t *target) save(st *State, e Event) {
 // InProgress, KeyReused, Unavailable, Internal. A repeat of an idempotency key
 // returns a [*Repeated].
 func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, error) {
+	if fault := req.Payment.faults(); fault != nil {
+		return View{}, 0, fault
+	}
 	ring := s.Ring()
-	t := s.target(ring, req.Caller, req.Dialect, req.Ref)
-	g := &guess{target: t, ring: ring, code: req.Code, peek: req.Peek, replay: req.Repeat.check(ring, req.Caller.Tenant), repeat: req.Repeat}
+	g := &guess{
+		target: s.target(ring, req.Caller, req.Dialect, req.Ref), service: s, ring: ring, code: req.Code, peek: req.Peek,
+		binding: binding{req.Purpose, req.Payment.digest()}, receipt: req.Receipt,
+		replay: req.Repeat.check(ring, req.Caller.Tenant), repeat: req.Repeat,
+	}
 	done, err := s.begin(g.replay)
 	if err != nil {
 		return View{}, 0, err
@@ -114,7 +126,7 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	if ok {
 		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), forever: tenant.Guessing.NoTrials}
 	}
-	load := t.keys()
+	load := g.keys()
 	load.Replays = g.replay.keys()
 	var refusal error
 	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
@@ -132,15 +144,19 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 		s.judged(ctx, tenant, g.outcome)
 		s.follow(ctx, g)
 	}
+	g.prove()
 	return g.view, g.outcome, nil
 }
 
 // guess is one code to be judged.
 type guess struct {
 	*target
+	service *Service
 	ring    *Ring
 	code    string
 	peek    bool
+	binding binding
+	receipt bool
 	replay  *replayCheck
 	repeat  *Repeat
 	bounds  guesser // what is known of the guess before the step
@@ -166,8 +182,20 @@ func (g *guess) decide(now time.Time, st *State) (refusal, failure error) {
 	// The address is not told: to open it would cost every check a decryption,
 	// in the one goroutine that all checks share.
 	g.view = view(&g.v, "")
-	g.replay.remember(now, st, func() []byte { return g.repeat.Answer(g.view, g.outcome) })
+	g.replay.remember(now, st, func() []byte {
+		g.prove() // what is remembered must hold it
+		return g.repeat.Answer(g.view, g.outcome)
+	})
 	return nil, nil
+}
+
+// prove signs the receipt of an approval if one is wanted. It waits until after
+// the step, which all others wait for, unless the step remembers the answer.
+func (g *guess) prove() {
+	wanted := g.receipt || g.v.Spec.Receipt && g.dialect == NativeDialect
+	if wanted && g.outcome == OutcomeApproved && !g.peek && g.view.Receipt == "" {
+		g.view.Receipt = g.service.receipt(g.ring, &g.v)
+	}
 }
 
 // judge sets the outcome and writes what follows from it.
@@ -190,8 +218,10 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	if err != nil {
 		return nil, &Error{Kind: Internal, Cause: fmt.Errorf("verification %s: %w", g.v.ID, err)}
 	}
+	// The code is compared in any case, so that the time tells nothing of it.
+	same, bound := sameCode(right, g.code), g.binding.holds(&g.v.Spec)
 	switch actor := g.caller.Identity; {
-	case !sameCode(right, g.code):
+	case !same || !bound:
 		g.wrong(now, st, actor)
 	case g.peek:
 		g.outcome = OutcomeApproved

@@ -132,11 +132,11 @@ func (d Destination) forgiven() Destination {
 // idle reports whether nothing in the row counts any more. A row stays at least
 // as long as the verifications of its address, which are found by it.
 func (d *Destination) idle(now time.Time, dir *Directory) bool {
-	stays := max(retention, dir.retention(d.Tenant))
+	kept := max(retention, dir.retention(d.Tenant))
 	if d.remembers() {
-		stays = max(stays, runRetention)
+		kept = max(kept, runRetention)
 	}
-	return now.Sub(d.Touched) > stays
+	return now.Sub(d.Touched) > kept
 }
 
 // last keeps the newest n of a list.

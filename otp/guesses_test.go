@@ -130,7 +130,7 @@ func TestSilenceClearsNoRun(t *testing.T) { // T08
 	for failures, days := range map[int]int{0: 30, 5: 30, 6: 365, 100: 365} {
 		d := Destination{Own: inRow(failures), Touched: noon}
 		end := noon.AddDate(0, 0, days)
-		if d.idle(end, &Directory{}) || !d.idle(end.Add(us), &Directory{}) {
+		if d.idle(end, new(Directory)) || !d.idle(end.Add(us), new(Directory)) {
 			t.Errorf("after %d failures the row is not kept for %d days", failures, days)
 		}
 	}

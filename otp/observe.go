@@ -14,6 +14,7 @@ type Facts struct {
 	Country  string        // ISO 3166, or ""
 	Provider string        // of a message's event
 	Since    time.Duration // since the verification began, or the message for a message's event
+	Weak     []string      // of a start: settings that are weak or were cut
 }
 
 // carried is the detail of a message's event.

@@ -3,6 +3,7 @@ package otp
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
@@ -85,8 +86,14 @@ func (s *Service) kept(ctx context.Context, v *Verification) (KeptVerification, 
 		return KeptVerification{}, unread(err)
 	}
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.N, b.N)) })
+	variables := letter.Variables
+	if letter.Payment != nil { // its payee may be a person
+		variables = make(map[string]string, len(letter.Variables)+3)
+		maps.Copy(variables, letter.Variables)
+		letter.Payment.into(variables)
+	}
 	one := KeptVerification{
-		View: view(v, letter.To), Profile: v.Spec.Profile, Country: v.Spec.Country, Sender: letter.Sender, Variables: letter.Variables,
+		View: view(v, letter.To), Profile: v.Spec.Profile, Country: v.Spec.Country, Sender: letter.Sender, Variables: variables,
 		Ended: v.Ended, Erased: v.Spec.Erased, Journal: events,
 	}
 	if v.Spec.Erased.IsZero() {

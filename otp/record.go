@@ -68,6 +68,7 @@ type Spec struct {
 	Country     string    // ISO 3166 of a number, "" when unknown
 	Plan        []Leg     // channels that follow one another, or none
 	Erased      time.Time // when the personal data in it was erased
+	Receipt     bool      // an approval over the native API comes with a receipt
 }
 
 // Leg is one channel of a plan.
@@ -89,6 +90,7 @@ type Letter struct {
 	Text      string            `json:"text,omitempty"`    // the request's own template, or ""
 	Default   string            `json:"default,omitempty"` // the dialect's, for when the tenant has none
 	Variables map[string]string `json:"vars,omitempty"`
+	Payment   *Payment          `json:"payment,omitempty"` // that the code authorises, or nil
 }
 
 // Destination is what a tenant's server remembers of one address, over all its

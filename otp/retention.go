@@ -194,7 +194,7 @@ func (w *Sweeper) remove(ctx context.Context, rows []Verification) error {
 }
 
 // names returns the handles of a verification: its dialect's own, and those
-// under which its carriers would have reported.
+// that [Service.carrierNames] tells.
 func (s *Service) names(ctx context.Context, v *Verification) ([]Key, error) {
 	keys, err := s.carrierNames(ctx, v)
 	if v.Spec.Handle != (Key{}) {

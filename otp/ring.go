@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -27,7 +28,7 @@ type Use string
 const (
 	UseCode  Use = "code"  // derives codes
 	UseSeal  Use = "seal"  // encrypts addresses and letters at rest
-	UseSign  Use = "sign"  // RSA key of access tokens (RS256)
+	UseSign  Use = "sign"  // RSA key of access tokens (RS256); that of receipts is derived from it
 	UseIndex Use = "index" // look-up keys and the permutation of DANAConnect's numbers
 )
 
@@ -54,6 +55,7 @@ type ringKey struct {
 	from   time.Time
 	secret []byte // 32 bytes, or PKCS #8 of an RSA key for sign
 	sign   *rsa.PrivateKey
+	attest ed25519.PrivateKey // derived from a sign key
 }
 
 // ringFile is the form on disk.
@@ -97,6 +99,7 @@ func drawKey(use Use, from time.Time, random io.Reader) (ringKey, error) {
 		return ringKey{}, fmt.Errorf("draw a signing key: %w", err)
 	}
 	k.secret, err = x509.MarshalPKCS8PrivateKey(k.sign)
+	k.attest = attestKey(k.secret)
 	return k, err
 }
 
@@ -143,6 +146,7 @@ func (fk ringFileKey) parse() (ringKey, error) {
 	if k.sign, ok = parsed.(*rsa.PrivateKey); !ok {
 		return ringKey{}, fmt.Errorf("key ring: key %s is no RSA key", fk.ID)
 	}
+	k.attest = attestKey(k.secret)
 	return k, nil
 }
 

@@ -73,6 +73,11 @@ type Options struct {
 	Server ID
 	// Inbox names the provider of tenants without routes; "" refuses them.
 	Inbox string
+	// Issuer names this server in receipts; "" is "aldaba".
+	Issuer string
+	// ReceiptLife is how long a receipt is good for, in whole seconds; 0 is
+	// DefaultReceiptLife.
+	ReceiptLife time.Duration
 	// Observe, if not nil, is told of each event after its commit. It must not
 	// block.
 	Observe func(*Event)

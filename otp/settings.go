@@ -3,6 +3,7 @@ package otp
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,11 @@ const (
 )
 
 // Purposes lists every purpose.
-func Purposes() []string { return []string{Authenticate, ConfirmAddress, Recover} }
+func Purposes() []string { return []string{Authenticate, ConfirmAddress, Recover, AuthorizePayment} }
+
+// mayWait reports whether a code for the purpose may live longer when it goes by
+// e-mail, as a letter that is read later.
+func mayWait(purpose string) bool { return purpose == ConfirmAddress || purpose == Recover }
 
 // The bounds that hold for everybody (rulings R1 to R3 of the wire, security
 // table 8.1).
@@ -98,10 +103,23 @@ func settle(a asked) (Settings, *Error) {
 	return s, nil
 }
 
+// cut names the settings that somebody asked for and did not get in full.
+func (a asked) cut(got Settings) []string {
+	wanted := a.request.over(a.profile).over(a.dialect).over(nobodySaid())
+	var all []string
+	if wanted.MaxAttempts > got.MaxAttempts {
+		all = append(all, "max_attempts")
+	}
+	if wanted.Lifetime > got.Lifetime {
+		all = append(all, "lifetime")
+	}
+	return all
+}
+
 // lifetimeCeiling is the longest life that the policy allows.
 func (a asked) lifetimeCeiling() time.Duration {
 	switch {
-	case a.policy == Strict && a.channel == Email && a.purpose != Authenticate:
+	case a.policy == Strict && a.channel == Email && mayWait(a.purpose):
 		return cmp.Or(a.ceiling, maxLifetime)
 	case a.policy == Strict:
 		return min(cmp.Or(a.ceiling, strictLifetime), strictLifetime)
@@ -129,7 +147,7 @@ func (s Settings) strict() *Error {
 // channel for a purpose, for the journal.
 func (s Settings) weak(channel Channel, purpose string) []string {
 	var all []string
-	space, letter := s.Alphabet.space(s.Length), channel == Email && purpose != Authenticate
+	space, letter := s.Alphabet.space(s.Length), channel == Email && mayWait(purpose)
 	long := s.Lifetime > strictLifetime
 	if space < strictSpace || long && letter && s.Length < longLifeLength {
 		all = append(all, "length")
@@ -138,4 +156,36 @@ func (s Settings) weak(channel Channel, purpose string) []string {
 		all = append(all, "lifetime")
 	}
 	return slices.Clip(all)
+}
+
+// doubtful are the settings of a start that its caller should know about.
+type doubtful struct {
+	weak []string // strict would not have allowed them
+	cut  []string // they were asked for beyond the bounds
+}
+
+// names lists them, each once, in a fixed order.
+func (d doubtful) names() []string {
+	if d.weak == nil && d.cut == nil {
+		return nil
+	}
+	var all []string
+	for _, name := range []string{"max_attempts", "length", "lifetime"} {
+		if slices.Contains(d.weak, name) || slices.Contains(d.cut, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// detail is what the journal says of them.
+func (d doubtful) detail() string {
+	var parts []string
+	if len(d.weak) > 0 {
+		parts = append(parts, "weak: "+strings.Join(d.weak, ", "))
+	}
+	if len(d.cut) > 0 {
+		parts = append(parts, "cut: "+strings.Join(d.cut, ", "))
+	}
+	return strings.Join(parts, "; ")
 }

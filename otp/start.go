@@ -41,7 +41,8 @@ type StartRequest struct {
 	// every language when neither request nor tenant has a text.
 	DefaultText string
 	Sender      string
-	Metadata    []byte // JSON object, kept as it is
+	Payment     *Payment // what a code for AuthorizePayment authorises, else nil
+	Metadata    []byte   // JSON object, kept as it is
 
 	// Replace tells which older verification this one takes the place of.
 	Replace Replace
@@ -85,8 +86,12 @@ type View struct {
 	LastSent    time.Time
 	ResendAfter time.Time // when the cool-down after the last send ends
 	Metadata    []byte
-	// Weak names the settings that the strict policy would have refused.
+	// Weak names the settings that were asked for beyond the bounds and cut, or
+	// that the strict policy would have refused. A start alone tells it.
 	Weak []string
+	// Receipt is the signed proof of an approval that was asked for with its
+	// check, else "".
+	Receipt string
 }
 
 // draft is a checked start request, ready to be decided.
@@ -95,6 +100,7 @@ type draft struct {
 	tenant   *Tenant
 	profile  *Profile
 	settings Settings
+	doubtful doubtful
 	purpose  string
 	address  Address
 	letter   Letter
@@ -192,7 +198,7 @@ func (d *draft) faults(s *Service, dir *Directory) *Error {
 		case first == nil:
 			first = err
 		case err.Kind == Invalid:
-			first.Also = append(first.Also, err)
+			first.Also = append(append(first.Also, err), err.Also...)
 		}
 	}
 	return first
@@ -262,13 +268,18 @@ func (d *draft) settle(*Service, *Directory) *Error {
 			return err
 		}
 	}
-	settings, err := settle(asked{
+	if err := d.payment(); err != nil {
+		return err
+	}
+	a := asked{
 		request: d.req.Asked, dialect: d.req.Documented, shorten: d.req.Shorten,
 		profile: Settings{d.profile.Alphabet, d.profile.Length, d.profile.Lifetime, d.profile.MaxAttempts},
 		policy:  d.tenant.policyFor(d.req.Dialect, d.profile), ceiling: d.tenant.MaxLifetime,
 		channel: d.req.Channel, purpose: d.purpose,
-	})
+	}
+	settings, err := settle(a)
 	d.settings = settings
+	d.doubtful = doubtful{settings.weak(d.req.Channel, d.purpose), a.cut(settings)}
 	return err
 }
 
@@ -304,7 +315,7 @@ func (d *draft) ownCode() *Error {
 // wording chooses language and text, so that a text which cannot be filled is
 // refused now and not found out when it is sent.
 func (d *draft) wording(s *Service, _ *Directory) *Error {
-	if err := checkVariables(d.req.Variables); err != nil {
+	if err := checkVariables(d.req.Variables, d.req.Payment); err != nil {
 		return err
 	}
 	for _, own := range []string{d.req.Text, d.req.DefaultText} {
@@ -327,7 +338,7 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	preferences := append(slices.Clone(d.req.Locales), d.tenant.locale())
 	d.record.Spec.Locale = s.o.Languages.Match(locales, preferences)
 	sender := cmp.Or(d.req.Sender, d.profile.Sender)
-	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables}
+	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables, Payment: d.req.Payment}
 	channels := []Channel{d.req.Channel}
 	for i := 1; i < len(d.record.Spec.Plan); i++ {
 		channels = append(channels, d.record.Spec.Plan[i].Channel)
@@ -350,6 +361,7 @@ func (d *draft) fillable(channel Channel) *Error {
 	for name := range d.req.Variables {
 		values[name] = ""
 	}
+	d.req.Payment.into(values)
 	name, missing := w.body.missing(values)
 	if !missing && channel == Email {
 		name, missing = w.subject.missing(values)
@@ -357,7 +369,7 @@ func (d *draft) fillable(channel Channel) *Error {
 	if missing {
 		return invalid("variables", "must hold %s, which the text shows", name)
 	}
-	return nil
+	return w.shown(d.req.Payment, channel)
 }
 
 // prepare draws and seals what the decision needs.
@@ -378,7 +390,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		Dialect: d.req.Dialect, Owner: d.req.Caller.Identity, Profile: d.profile.Name, Purpose: d.purpose, Channel: d.req.Channel,
 		Locale: spec.Locale, Country: spec.Country, Plan: spec.Plan, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
 		Length: d.settings.Length, KeyID: d.ring.current(UseCode, now).id, OwnCode: d.req.Code != "",
-		FreshCode: d.profile.Resend == "new", Metadata: d.req.Metadata,
+		FreshCode: d.profile.Resend == "new", Context: d.req.Payment.digest(), Metadata: d.req.Metadata, Receipt: d.profile.Receipt,
 	}
 	if spec.Letter, err = d.ring.sealJSON(now, s.o.Rand, sealName("letter", id), d.letter); err != nil {
 		return err
@@ -423,7 +435,7 @@ func sealName(what string, id ID) string { return what + " " + id.Hex() }
 // view tells the caller about the started verification.
 func (d *draft) view() View {
 	v := view(&d.record, d.address.Send)
-	v.Weak = d.settings.weak(d.req.Channel, d.purpose)
+	v.Weak = d.doubtful.names()
 	return v
 }
 

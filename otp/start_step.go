@@ -2,7 +2,6 @@ package otp
 
 import (
 	"crypto/sha256"
-	"strings"
 	"time"
 )
 
@@ -28,7 +27,9 @@ func (d *draft) decide(now time.Time, st *State) error {
 	if d.req.Replace == ReplacePurpose {
 		dest = dest.serving(d.purpose, v.ID)
 	}
-	st.Journal(v.event(EventStarted, now, d.req.Caller.Identity, d.weakDetail()))
+	started := v.event(EventStarted, now, d.req.Caller.Identity, d.doubtful.detail())
+	started.Facts.Weak = d.doubtful.names()
+	st.Journal(started)
 	d.message = d.message.born(&v, now)
 	d.message.Charges = Charges{}
 	if err := d.purse.reserve(st, &d.message, &v); err != nil {
@@ -43,13 +44,6 @@ func (d *draft) decide(now time.Time, st *State) error {
 	d.record = v
 	d.replay.remember(now, st, func() []byte { return d.req.Repeat.Answer(d.view(), 0) })
 	return nil
-}
-
-func (d *draft) weakDetail() string {
-	if weak := d.settings.weak(d.req.Channel, d.purpose); len(weak) > 0 {
-		return "weak: " + strings.Join(weak, ", ")
-	}
-	return ""
 }
 
 // limited refuses a start over the destination's limits, names the one that

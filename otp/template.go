@@ -151,12 +151,14 @@ func isBreak(r rune) bool {
 func hasBreaks(s string) bool { return strings.ContainsFunc(s, isBreak) }
 
 // checkVariables refuses values that no text could use.
-func checkVariables(values map[string]string) *Error {
+func checkVariables(values map[string]string, p *Payment) *Error {
 	if len(values) > MaxVariables {
 		return invalid("variables", "must be at most %d", MaxVariables)
 	}
 	for name, value := range values {
 		switch {
+		case p != nil && slices.Contains(paymentVariables(), name):
+			return invalid("variables", "must not hold %s, which is the payment's", name)
 		case !IsVariable(name):
 			return invalid("variables", "must have names of letters, digits and underscores")
 		case !IsValue(value):

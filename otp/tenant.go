@@ -58,7 +58,8 @@ type Profile struct {
 	Resend      string              `json:"resend,omitempty"` // "same" (default) or "new"
 	Purpose     string              `json:"purpose,omitempty"`
 	Sender      string              `json:"sender,omitempty"`
-	Plan        []Leg               `json:"plan,omitempty"` // channels that follow one another
+	Plan        []Leg               `json:"plan,omitempty"`    // channels that follow one another
+	Receipt     bool                `json:"receipt,omitempty"` // approvals come with a receipt over the native API
 }
 
 // Field maps a dialect's field code to the channel of the address it holds.

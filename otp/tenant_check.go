@@ -88,6 +88,7 @@ func (t *Tenant) check(path string) Mistakes {
 		tpl, at := &t.Templates[i], fmt.Sprintf(".templates[%d]", i)
 		f.check(tpl.Profile == "" || names[tpl.Profile], at+".profile", "there is no profile %q", tpl.Profile)
 		tpl.check(f, at)
+		t.checkPayments(f, i, at)
 	}
 	for i := range t.Credentials {
 		t.Credentials[i].check(f, fmt.Sprintf(".credentials[%d]", i))

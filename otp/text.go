@@ -126,6 +126,9 @@ func (t *Template) locale(of *Tenant) string {
 // locale, the dialect's, or the built-in one.
 func (t *Tenant) wordingFor(profile string, channel Channel, locale string, letter *Letter) (wording, error) {
 	base := builtinText(locale)
+	if letter.Payment != nil {
+		base = builtinPayment(locale)
+	}
 	subject, body, own := base.subject, base.short, cmp.Or(letter.Text, letter.Default)
 	var chosen Template
 	switch channel {
@@ -201,6 +204,7 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 	for name, value := range letter.Variables {
 		values[name] = value
 	}
+	letter.Payment.into(values)
 	values["brand"], values["expires_in"] = brand, lifeText(left)
 	values["minutes"] = fmt.Sprint(minutes(left))
 	values["code"] = code

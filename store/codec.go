@@ -69,6 +69,7 @@ func PackSpec(s *otp.Spec) []byte {
 		p.number(int64(l.Wait))
 	}
 	p.time(s.Erased)
+	p.truth(s.Receipt)
 	return p
 }
 
@@ -93,6 +94,9 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 	}
 	if u.more() {
 		s.Erased = u.time()
+	}
+	if u.more() { // appended after the erasure
+		s.Receipt = u.truth()
 	}
 	return s, u.err
 }

@@ -19,8 +19,9 @@ func fullSpec() otp.Spec {
 		Created: time.Date(2026, 7, 1, 2, 3, 4, 567000, time.UTC), MaxAttempts: 5, Alphabet: otp.Alnum, Length: 8,
 		KeyID: math.MaxUint32, OwnCode: true, FreshCode: true, Context: []byte{0}, Letter: []byte("l"), Metadata: []byte("{}"),
 		Number: math.MinInt64, Handle: otp.Key{1}, Prev: otp.ID{2}, Country: "PE",
-		Plan:   []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
-		Erased: time.Date(2026, 7, 2, 2, 3, 4, 567000, time.UTC),
+		Plan:    []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: otp.SMS}, {Wait: math.MinInt64}},
+		Erased:  time.Date(2026, 7, 2, 2, 3, 4, 567000, time.UTC),
+		Receipt: true,
 	}
 }
 
@@ -76,11 +77,11 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	packed := store.PackSpec(&spec)
 	older := spec
 	older.Erased = time.Time{}
-	second := len(store.PackSpec(&older)) - 1 // a zero time
+	second := len(store.PackSpec(&older)) - 2 // a zero time and no
 	older.Country, older.Plan = "", nil
-	first := len(store.PackSpec(&older)) - 3 // an empty text and a list of none too
+	first := len(store.PackSpec(&older)) - 4 // an empty text, a list of none, a zero time and no
 	for n := range packed {
-		if n == first || n == second {
+		if n == first || n == second || n == len(packed)-1 {
 			continue // a whole value of an older version
 		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {

@@ -3,6 +3,7 @@ package additiv
 import (
 	"net/http"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/strictjson"
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -45,7 +46,7 @@ func (d *dialect) send(w http.ResponseWriter, r *http.Request) error {
 		}
 		answer.GeneratedSessionID = &s.session
 	}
-	if err := d.start(r, caller, s); err != nil {
+	if err := d.start(w, r, caller, s); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, answer)
@@ -68,7 +69,7 @@ func (d *dialect) sendPending(w http.ResponseWriter, r *http.Request) error {
 		return badRequest()
 	}
 	s.pending, s.purpose = true, otp.ConfirmAddress
-	if err := d.start(r, caller, s); err != nil {
+	if err := d.start(w, r, caller, s); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)
@@ -101,7 +102,7 @@ func readSending(w http.ResponseWriter, r *http.Request) (sending, strictjson.Ob
 
 // start looks the address up and asks the core for a verification, which takes
 // the place of the session's older one (ruling R4).
-func (d *dialect) start(r *http.Request, caller otp.Caller, s sending) error {
+func (d *dialect) start(w http.ResponseWriter, r *http.Request, caller otp.Caller, s sending) error {
 	contact, err := d.host.Service.Contact(r.Context(), caller.Tenant, s.contact)
 	if err != nil {
 		return err
@@ -114,9 +115,10 @@ func (d *dialect) start(r *http.Request, caller otp.Caller, s sending) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.host.Service.Start(r.Context(), otp.StartRequest{
+	view, err := d.host.Service.Start(r.Context(), otp.StartRequest{
 		Caller: caller, Dialect: name, Profile: s.profile, To: to, Channel: s.channel, Purpose: s.purpose,
 		Locales: languages(r), Documented: documented(), Replace: otp.ReplaceSession, Session: session,
 	})
+	api.TellClamped(w.Header(), view)
 	return err
 }

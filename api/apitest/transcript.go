@@ -136,6 +136,9 @@ func (p *player) exchange(name, text string, headers []string) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\n", answer.StatusCode, http.StatusText(answer.StatusCode))
+	if clamped := "X-Policy-Clamped"; !slices.Contains(headers, clamped) {
+		headers = append(headers, clamped) // it may not come unseen
+	}
 	for _, h := range headers {
 		for _, v := range answer.Header.Values(h) {
 			fmt.Fprintf(&b, "%s: %s\n", h, v)

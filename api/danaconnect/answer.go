@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -108,10 +109,11 @@ func ofKind(k otp.Kind) (status int, c code) {
 type answer struct {
 	status       int
 	code         code
-	text         string // instead of the code's own description
-	number       int64  // version 1's idRequest
-	id           string // version 2's requestId
-	conversation string // conversationRequestId
+	text         string   // instead of the code's own description
+	number       int64    // version 1's idRequest
+	id           string   // version 2's requestId
+	conversation string   // conversationRequestId
+	view         otp.View // of a start
 	wait         time.Duration
 }
 
@@ -176,6 +178,7 @@ func (v *version) write(w http.ResponseWriter, a answer) {
 	if a.text == "" {
 		a.text = a.code.String()
 	}
+	api.TellClamped(w.Header(), a.view)
 	switch a.status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", v.challenge)

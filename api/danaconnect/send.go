@@ -52,7 +52,7 @@ func (s *server) send(v *version, r *http.Request, caller otp.Caller, body stric
 	// The conversation's own request has no counterpart here: its UUID is that
 	// of the verification.
 	id := view.ID.String()
-	a := answer{status: http.StatusOK, code: success, id: id, conversation: id}
+	a := answer{status: http.StatusOK, code: success, id: id, conversation: id, view: view}
 	if v.numbered {
 		a.number = permutation.Shuffle(view.Number)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -58,6 +59,7 @@ type answer struct {
 	status int
 	body   any
 	wait   time.Duration
+	view   otp.View // of a start
 }
 
 func fault(status int, code string) answer {
@@ -134,6 +136,7 @@ func negotiate(accept []string) (mediaType string, ok bool) {
 func (d *dialect) write(w http.ResponseWriter, r *http.Request, mediaType string, a answer) {
 	w.Header().Set(requestIDHeader, d.requestID(r))
 	httpx.SetRetryAfter(w.Header(), a.wait)
+	api.TellClamped(w.Header(), a.view)
 	if a.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Modica"`)
 	}

@@ -104,7 +104,7 @@ func (d *dialect) challenge(ctx context.Context, caller otp.Caller, in attribute
 	if err != nil {
 		return refusal(err)
 	}
-	return answer{status: http.StatusCreated, body: created{
+	return answer{status: http.StatusCreated, view: v, body: created{
 		Created: v.Created.UTC().Format(timestamp), Expires: v.Expires.UTC().Format(timestamp), ID: v.ID.String(),
 	}}
 }

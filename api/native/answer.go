@@ -48,6 +48,7 @@ type judgement struct {
 	// is about to allow.
 	Purpose string `json:"purpose"`
 	Subject string `json:"subject,omitempty"`
+	Receipt string `json:"receipt,omitempty"`
 }
 
 // listing is the JSON form of many verifications.
@@ -80,7 +81,7 @@ func lookAnswer(v otp.View, timeline []otp.TimelineEntry) []byte {
 }
 
 func checkAnswer(v otp.View, o otp.Outcome) []byte {
-	return encode(judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject})
+	return encode(judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject, v.Receipt})
 }
 
 func listAnswer(all []otp.View) []byte {

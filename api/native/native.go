@@ -43,6 +43,7 @@ func New(h api.Host) api.Dialect {
 		d.route(http.MethodPut, contact, otp.ScopeSend, http.StatusOK, d.putContact),
 		d.route(http.MethodGet, contact, otp.ScopeRead, http.StatusOK, d.getContact),
 		d.route(http.MethodDelete, contact, otp.ScopeSend, http.StatusNoContent, d.deleteContact),
+		{Methods: []string{http.MethodGet}, Pattern: "/v1/jwks.json", Handler: d.keys, Refuse: refuse},
 		{Methods: []string{http.MethodGet}, Pattern: "/v1/openapi.json", Handler: describe, Refuse: refuse},
 	}}
 }

@@ -209,7 +209,9 @@ func TestNoAnswerHoldsAFullAddress(t *testing.T) {
 func FuzzBodies(f *testing.F) {
 	for _, seed := range []string{
 		`{"to":"+18091234567"}`, `{"code":"123456"}`, `{"code":"22222","code":1}`, `{"to":"a@b.co","metadata":{"a":"b"},"length":12}`,
-		`{"to":"+18091234567","code":"abc","alphabet":"alnum","lifetime":86400,"variables":{"x":"y"}}`, "{}", "", "[", "\ufeff{}", `{"to":"\u0000"}`,
+		`{"to":"+18091234567","code":"abc","alphabet":"alnum","lifetime":86400,"variables":{"x":"y"}}`, "{}",
+		`{"to":"+18091234567","purpose":"authorize_payment","payment":{"amount":"1","currency":"EUR","payee":"a"}}`,
+		`{"code":"123456","purpose":"authenticate","payment":{"amount":"1","currency":"EUR","payee":"a"},"receipt":true}`, "", "[", "\ufeff{}", `{"to":"\u0000"}`,
 	} {
 		f.Add(seed)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/internal/locale"
 	"github.com/aldaba-otp/aldaba/otp"
@@ -33,7 +34,7 @@ func documented() otp.Settings {
 // start issues a code.
 func (d *dialect) start(r request) ([]byte, error) {
 	body, raw, err := r.readBody(false, "to", "channel", "profile", "purpose", "subject", "locale", "length", "alphabet",
-		"lifetime", "max_attempts", "code", "variables", "client_ip", "metadata")
+		"lifetime", "max_attempts", "code", "variables", "payment", "client_ip", "metadata")
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +53,7 @@ func (d *dialect) start(r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	api.TellClamped(r.w.Header(), v)
 	return verificationAnswer(v, 0), nil
 }
 
@@ -60,7 +62,7 @@ func (f *faults) startRequest() otp.StartRequest {
 	req := otp.StartRequest{
 		Dialect: otp.NativeDialect, Replace: otp.ReplacePurpose, Documented: documented(),
 		To: f.needed("to", maxAddress), Profile: f.text("profile", maxName), Subject: f.text("subject", maxSubject),
-		Code: f.text("code", maxOwnCode), Variables: f.texts("variables"), Metadata: f.metadata(),
+		Code: f.text("code", maxOwnCode), Variables: f.texts("variables"), Payment: f.payment(), Metadata: f.metadata(),
 	}
 	req.Channel = otp.Channel(f.word("channel", channelWords()...))
 	req.Pinned = req.Channel != ""
@@ -150,20 +152,21 @@ func (d *dialect) check(r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, raw, err := r.readBody(false, "code")
+	body, raw, err := r.readBody(false, "code", "purpose", "payment", "receipt")
 	if err != nil {
 		return nil, err
 	}
 	f := &faults{body: body}
-	code := f.needed("code", maxGuess)
-	repeat, err := r.repeat("check", raw, checkAnswer)
+	req := otp.CheckRequest{
+		Caller: r.caller, Dialect: otp.NativeDialect, Ref: ref, Code: f.needed("code", maxGuess),
+		Purpose: f.word("purpose", otp.Purposes()...), Payment: f.payment(), Receipt: f.flag("receipt"),
+	}
+	req.Repeat, err = r.repeat("check", raw, checkAnswer)
 	f.join(err)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	v, outcome, err := d.service.Check(r.Context(), otp.CheckRequest{
-		Caller: r.caller, Dialect: otp.NativeDialect, Ref: ref, Code: code, Repeat: repeat,
-	})
+	v, outcome, err := d.service.Check(r.Context(), req)
 	if err != nil {
 		return nil, err
 	}

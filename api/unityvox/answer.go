@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -81,6 +82,7 @@ type answer struct {
 	session    string
 	hasSession bool // an empty session is told too
 	wait       time.Duration
+	view       otp.View // of a start
 }
 
 // write sends an answer.
@@ -97,6 +99,7 @@ func write(w http.ResponseWriter, a answer) {
 	}
 	body, _ := json.Marshal(e) // strings always encode
 	httpx.SetRetryAfter(w.Header(), a.wait)
+	api.TellClamped(w.Header(), a.view)
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}

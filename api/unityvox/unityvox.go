@@ -90,7 +90,7 @@ func (d *dialect) request(ctx context.Context, p parameters) answer {
 	if err != nil {
 		return d.notSent(err)
 	}
-	return answer{code: sent, phone: digits, session: v.ID.Hex(), hasSession: true}
+	return answer{code: sent, phone: digits, session: v.ID.Hex(), hasSession: true, view: v}
 }
 
 // notSent says why no code was sent. The two answers that the vendor's clients

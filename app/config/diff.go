@@ -187,5 +187,6 @@ func profileDiff(old, new *otp.Profile) string {
 	add("purpose", old.Purpose != new.Purpose, arrow(old.Purpose, new.Purpose))
 	add("sender", old.Sender != new.Sender, arrow(old.Sender, new.Sender))
 	add("plan", !slices.Equal(old.Plan, new.Plan), "")
+	add("receipt", old.Receipt != new.Receipt, fmt.Sprintf("%t -> %t", old.Receipt, new.Receipt))
 	return strings.Join(all, ", ")
 }

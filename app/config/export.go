@@ -98,6 +98,12 @@ func (p *pairs) no(key string, is bool) {
 	}
 }
 
+func (p *pairs) yes(key string, is bool) {
+	if is {
+		p.put(key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+	}
+}
+
 // texts puts a short list in one line.
 func (p *pairs) texts(key string, values []string) {
 	if len(values) > 0 {
@@ -288,6 +294,7 @@ func exportProfile(p *otp.Profile) *pairs {
 		o.duration("wait", l.Wait)
 		return o
 	})
+	m.yes("receipt", p.Receipt)
 	return m
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/aldaba-otp/aldaba/otp"
 )
 
 // Server is the configuration of one `aldaba serve`.
@@ -25,6 +27,8 @@ type Server struct {
 	// PublicURL is where carriers and browsers reach the dialects' listener,
 	// without a slash at its end; "" when it is not known.
 	PublicURL string
+	// ReceiptLife is how long the receipt of an approval is good for.
+	ReceiptLife time.Duration
 	// WebhookAllow are the operator's own networks: webhooks of tenants may be
 	// in them, and need no TLS there.
 	WebhookAllow []netip.Prefix
@@ -58,6 +62,8 @@ func serverDefaults() Server {
 		Listen: "127.0.0.1:8080",
 		Log:    Log{Level: "info"},
 		Drain:  Drain{Delay: 5 * time.Second, Timeout: 15 * time.Second},
+
+		ReceiptLife: otp.DefaultReceiptLife,
 	}
 }
 
@@ -71,7 +77,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "receipt_lifetime", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -81,6 +87,9 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	}
 	s.Database = o.database(file, env)
 	s.PublicURL = o.publicURL("public_url")
+	if o.has("receipt_lifetime") {
+		s.ReceiptLife = o.receiptLife("receipt_lifetime")
+	}
 	s.Writers = o.whole("writers")
 	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)
@@ -120,6 +129,19 @@ func (s *Server) sections(o *object, file string) {
 			s.Drain.Timeout = d.positive("timeout")
 		}
 	}
+}
+
+// receiptLife reads how long receipts are good for; their times are in seconds.
+func (o *object) receiptLife(key string) time.Duration {
+	before := len(o.r.mistakes)
+	d := o.duration(key)
+	if len(o.r.mistakes) > before {
+		return 0
+	}
+	if d < otp.MinReceiptLife || d > otp.MaxReceiptLife || d%time.Second != 0 {
+		o.fail(key, "must be %s to %s, in whole seconds", otp.MinReceiptLife, otp.MaxReceiptLife)
+	}
+	return d
 }
 
 // publicURL reads the base of URLs that others call.

@@ -39,11 +39,11 @@ func TestServerFilesSayWhatTheyMean(t *testing.T) {
 			},
 		},
 		"all there is": {
-			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\npublic_url: https://otp.example.com/base/\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n",
+			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\npublic_url: https://otp.example.com/base/\nreceipt_lifetime: 90s\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n",
 			func(s *Server) {
 				*s = Server{
 					Listen: ":9000", Admin: Admin{"127.0.0.1:8081", token}, Database: "postgres://u:TOPSECRET@db/aldaba", Keys: "/k",
-					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3, PublicURL: "https://otp.example.com/base",
+					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3, PublicURL: "https://otp.example.com/base", ReceiptLife: 90 * time.Second,
 					WebhookAllow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 				}
 			},
@@ -97,6 +97,10 @@ func TestMistakesOfServerFiles(t *testing.T) {
 				"s.yaml:10: webhooks.allow[0]: must be a network such as 10.0.0.0/8, or an address\n" +
 				"s.yaml:10: webhooks.allow[1]: must be a network such as 10.0.0.0/8, or an address",
 		},
+		"receipts for too short":  {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 9s\n", "s.yaml:3: receipt_lifetime: must be 10s to 1h0m0s, in whole seconds"},
+		"receipts for too long":   {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 3601\n", "s.yaml:3: receipt_lifetime: must be 10s to 1h0m0s, in whole seconds"},
+		"receipts for no seconds": {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: 10500ms\n", "s.yaml:3: receipt_lifetime: must be 10s to 1h0m0s, in whole seconds"},
+		"receipts for no time":    {"keys: k\ndatabase: sqlite:x\nreceipt_lifetime: soon\n", "s.yaml:3: receipt_lifetime: must be a duration such as 5m or 300s, or a number of seconds"},
 		"two ways": {
 			"keys: k\ndatabase: sqlite:x\ndatabase_env: DB\nkeys: j",
 			"s.yaml:3: database_env: give only one of \"database\" and \"database_env\"\ns.yaml:4: keys: is given twice; the first time in line 1",

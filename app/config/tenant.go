@@ -71,7 +71,7 @@ func (o *object) locale(key string) string {
 }
 
 func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
-	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan")
+	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan", "receipt")
 	o.must("name")
 	var plan []otp.Leg
 	o.each("plan", func(n *yaml.Node, path string) { plan = append(plan, r.leg(n, path)) })
@@ -79,7 +79,7 @@ func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
 		Name: o.text("name"), Aliases: o.aliases("aliases"), Fields: o.fields("fields"), Inactive: !o.flag("active", true),
 		Policy: otp.Policy(o.text("policy")), Alphabet: otp.Alphabet(o.text("alphabet")), Length: o.whole("length"),
 		Lifetime: o.positive("lifetime"), MaxAttempts: o.whole("max_attempts"), Resend: o.text("resend"),
-		Purpose: o.text("purpose"), Sender: o.text("sender"), Plan: plan,
+		Purpose: o.text("purpose"), Sender: o.text("sender"), Plan: plan, Receipt: o.flag("receipt", false),
 	}
 }
 

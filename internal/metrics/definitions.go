@@ -31,6 +31,7 @@ const (
 	Locks
 	Releases
 	Alerts
+	WeakSettings
 
 	counterCount // the number of counters
 )
@@ -59,6 +60,7 @@ func counters() []definition {
 		{name: "aldaba_guess_locks_total", help: "Addresses that wrong guesses in a row locked.", labels: []string{"tenant"}},
 		{name: "aldaba_guess_releases_total", help: "Addresses that were released without a guess at them.", labels: []string{"tenant"}},
 		{name: "aldaba_guess_alerts_total", help: "Minutes in which too many of a tenant's guesses were wrong.", labels: []string{"tenant"}},
+		{name: "aldaba_weak_settings_total", help: "Settings of starts that were cut to the policy's bounds, or honoured although they are weak.", labels: []string{"tenant", "dialect", "setting"}},
 	}
 }
 

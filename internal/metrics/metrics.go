@@ -28,6 +28,7 @@ type Labels struct {
 	Status                                      string // how a verification ended
 	Rule                                        string // the limit that said no
 	Result                                      string // of a call
+	Setting                                     string // of a start
 	Route                                       string // the pattern of an HTTP route
 }
 
@@ -50,6 +51,8 @@ func (l *Labels) value(name string) string {
 		return l.Rule
 	case "result":
 		return l.Result
+	case "setting":
+		return l.Setting
 	}
 	return l.Route
 }
@@ -60,7 +63,7 @@ func (l *Labels) kept() Labels {
 	return Labels{
 		Tenant: strings.Clone(l.Tenant), Dialect: strings.Clone(l.Dialect), Channel: strings.Clone(l.Channel),
 		Provider: strings.Clone(l.Provider), Country: strings.Clone(l.Country), Status: strings.Clone(l.Status),
-		Rule: strings.Clone(l.Rule), Result: strings.Clone(l.Result), Route: strings.Clone(l.Route),
+		Rule: strings.Clone(l.Rule), Result: strings.Clone(l.Result), Route: strings.Clone(l.Route), Setting: strings.Clone(l.Setting),
 	}
 }
 

@@ -22,7 +22,7 @@ func full() *Set {
 			Connections: []Connections{{"smsc", 1, 2}}, Store: Store{Waiting: 6, Commits: 7, Steps: 8, Doubts: 9},
 		}
 	}})
-	l := Labels{Tenant: "shop", Dialect: "native", Channel: "sms", Provider: "one", Country: "MX", Status: "approved", Rule: "r", Result: "taken", Route: "/v1"}
+	l := Labels{Tenant: "shop", Dialect: "native", Channel: "sms", Provider: "one", Country: "MX", Status: "approved", Rule: "r", Setting: "length", Result: "taken", Route: "/v1"}
 	for c := range counterCount {
 		s.Count(c, l)
 	}
@@ -52,6 +52,7 @@ func TestScrapeTellsWhatHappened(t *testing.T) {
 		`aldaba_verifications_started_total{channel="sms",country="MX",dialect="native",tenant="shop"} 1`,
 		`aldaba_verifications_ended_total{channel="sms",country="MX",dialect="native",status="approved",tenant="shop"} 1`,
 		`aldaba_refusals_total{dialect="native",rule="r",tenant="shop"} 1`,
+		`aldaba_weak_settings_total{dialect="native",setting="length",tenant="shop"} 1`,
 		`aldaba_messages_sent_total{channel="sms",country="MX",dialect="native",provider="one",tenant="shop"} 1`,
 		`aldaba_provider_call_seconds_bucket{channel="sms",provider="one",result="taken",le="0.25"} 0`,
 		`aldaba_provider_call_seconds_bucket{channel="sms",provider="one",result="taken",le="0.5"} 1`,

@@ -30,7 +30,7 @@ func fullVerification() otp.Verification {
 			Subject: odd + odd, Created: kept(moment(1)), MaxAttempts: 5, Alphabet: "ab" + odd, Length: 8, KeyID: math.MaxUint32,
 			OwnCode: true, FreshCode: true, Context: []byte(odd), Letter: []byte(odd + "letter"), Metadata: []byte(`{"a":1}`),
 			Number: math.MinInt64, Handle: newKey(), Prev: newID(), Country: "PE" + odd,
-			Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: odd}}, Erased: kept(moment(7)),
+			Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: odd}}, Erased: kept(moment(7)), Receipt: true,
 		},
 		Status: otp.Void, Attempts: 3, Generation: 4, Sends: 5, LastSent: kept(moment(2)), Expires: kept(moment(3)),
 		Ended: kept(moment(4)), Events: 6, Course: otp.Course{Message: newID(), Leg: 1}, Secret: []byte(odd),
