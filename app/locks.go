@@ -97,13 +97,9 @@ type Released struct {
 
 // ReleaseLocks forgets the wrong guesses at an address. Errors: as [App.Locks].
 func (a *App) ReleaseLocks(ctx context.Context, tenant, to string) (Released, error) {
-	was, err := a.Service.ReleaseLocks(ctx, tenant, to, actorOperator)
+	was, err := a.Service.ReleaseLocks(ctx, tenant, to, otp.ActorOperator)
 	return Released{was}, err
 }
-
-// actorOperator is who a verification's journal names for what the admin API
-// does; the operators' own journal names the person.
-const actorOperator = "operator"
 
 // adminLocks answers GET /admin/locks?tenant=NAME&to=ADDRESS.
 func (a *App) adminLocks(w http.ResponseWriter, r *http.Request) {

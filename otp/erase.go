@@ -216,6 +216,9 @@ func (e *erasing) decide(now time.Time, st *State) (done Erasure) {
 		st.Journal(v.event(EventErased, now, e.actor, ""))
 		st.Verifications.Put(id, v)
 	}
+	if d, ok := st.Destinations.Get(e.key); ok && d.Subject != (SubjectTag{}) {
+		st.Destinations.Put(e.key, d.anonymous())
+	}
 	for _, key := range e.load.Handles { // a receipt that comes later is for nobody
 		if h, ok := st.Handles.Get(key); ok && mine[h.Verification] {
 			st.Handles.Delete(key)

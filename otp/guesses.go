@@ -142,6 +142,16 @@ func (d Destination) proven(now time.Time, subject SubjectTag) Destination {
 	return d
 }
 
+// anonymous returns the destination without the digest of its subject. Of the
+// two runs the longer one stays, so that nobody gains a guess.
+func (d Destination) anonymous() Destination {
+	if d.Own.Failures > d.Run.Failures {
+		d.Run = d.Own
+	}
+	d.Own, d.Subject = Run{}, SubjectTag{}
+	return d
+}
+
 // remembers reports whether wrong guesses in a row still count.
 func (d *Destination) remembers() bool {
 	return d.Run.Failures >= delayFrom || d.Own.Failures >= delayFrom

@@ -101,6 +101,16 @@ func TestTheSubjectThatProvedTheAddressIsCountedApart(t *testing.T) {
 	}
 }
 
+func TestAnErasedSubjectLeavesTheLongerRun(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ others, own, want int }{{3, 7, 7}, {7, 3, 7}, {0, 0, 0}} {
+		d := Destination{Run: inRow(c.others), Own: inRow(c.own), Subject: SubjectTag{1}}.anonymous()
+		if d.Run != inRow(c.want) || d.Own != (Run{}) || d.Subject != (SubjectTag{}) {
+			t.Errorf("%+v leaves %+v", c, d)
+		}
+	}
+}
+
 func TestAChannelLocksOnce(t *testing.T) {
 	t.Parallel()
 	d, locked := Destination{Run: inRow(98)}.failed(noon, SubjectTag{}, SMS)

@@ -388,3 +388,21 @@ func TestFreshCodesAndSpellingsBuyNoMoreGuesses(t *testing.T) { // T04, T06
 		t.Errorf("%d guesses were judged, %d messages sent, over %d rows", judged, sent, len(destinations(t, w)))
 	}
 }
+
+// A number that went over to somebody else is no longer released by who had it.
+func TestFormerSubjectReleasesNothing(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	prove(t, w, "ana", phone)
+	lockOut(t, w, "ana", phone)
+	req := as("bob", phone)
+	req.Channel = otp.Voice
+	v, code := start(t, w, req)
+	check(t, w, v, code, otp.OutcomeApproved)
+	lockOut(t, w, "bob", phone)
+	prove(t, w, "ana", mail)
+	_, err := w.Start(t.Context(), as("bob", phone))
+	want(t, err, otp.Throttled, otp.RuleLock, 7*day)
+	prove(t, w, "bob", another)
+	start(t, w, as("bob", phone))
+}

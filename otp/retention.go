@@ -194,19 +194,17 @@ func (w *Sweeper) remove(ctx context.Context, rows []Verification) error {
 }
 
 // names returns the handles of a verification: its dialect's own, and those
-// under which its carriers would have reported.
+// that [Service.carrierNames] tells.
 func (s *Service) names(ctx context.Context, v *Verification) ([]Key, error) {
 	keys, err := s.carrierNames(ctx, v)
 	if v.Spec.Handle != (Key{}) {
 		keys = append(keys, v.Spec.Handle)
 	}
-	if v.Spec.Subject != "" { // should it have locked the subject out
-		keys = append(keys, s.Ring().lockKey(v.Tenant, v.Spec.Subject))
-	}
 	return keys, err
 }
 
-// carrierNames returns the handles of a verification's messages.
+// carrierNames returns the handles of a verification's messages, and that of a
+// subject that it locked out.
 func (s *Service) carrierNames(ctx context.Context, v *Verification) (keys []Key, err error) {
 	events, err := s.o.Store.Events(ctx, v.ID)
 	if err != nil {
@@ -215,6 +213,9 @@ func (s *Service) carrierNames(ctx context.Context, v *Verification) (keys []Key
 	ring := s.Ring()
 	letter, _ := v.letter(ring) // an unreadable one is retired all the same
 	for i := range events {
+		if events[i].Kind == EventLocked && v.Spec.Subject != "" {
+			keys = append(keys, ring.lockKey(v.Tenant, v.Spec.Subject))
+		}
 		if _, provider, ids, ok := events[i].Carried(); ok && events[i].Kind == EventSent {
 			for id := range strings.FieldsSeq(uncovered(ids, letter.To)) {
 				keys = append(keys, ring.carrierKey(provider, id))
