@@ -124,7 +124,7 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	defer done()
 	tenant, ok := s.Directory().Tenant(req.Caller.Tenant)
 	if ok {
-		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), forever: tenant.Guessing.NoTrials}
+		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), prompt: !tenant.Guessing.Delay, forever: tenant.Guessing.NoTrials}
 	}
 	load := g.keys()
 	load.Replays = g.replay.keys()

@@ -52,6 +52,7 @@ type guesser struct {
 	channel Channel
 	fresh   bool // no guess at the verification was judged yet
 	hasty   bool // too many of the tenant's guesses are wrong: the delay begins with the first
+	prompt  bool // the tenant's guesses wait for no delay
 	forever bool // the tenant's locks wait for a release and open for no trial
 }
 
@@ -97,7 +98,7 @@ func (r *Run) bars(now time.Time, g guesser) (rule string, wait time.Duration) {
 			return RuleLock, dayWindow // as good as any: waiting does not help
 		}
 		rule, wait = RuleLock, r.trialAt().Sub(now)
-	case !g.fresh && r.Failures >= from:
+	case !g.fresh && !g.prompt && r.Failures >= from:
 		wait = r.At.Add(doubled(shortestDelay, r.Failures-from, longestDelay)).Sub(now)
 	}
 	if wait <= 0 {

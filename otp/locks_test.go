@@ -315,7 +315,10 @@ func TestSprayingSlowsWhoGuessesWrongAndNobodyElse(t *testing.T) { // T09
 	var mu sync.Mutex
 	var alerts []otp.Event
 	w := world.New(t, world.Options{
-		Tenants: []otp.Tenant{{Name: "acme", Countries: []string{"*"}}, {Name: "globex", Countries: []string{"*"}}},
+		Tenants: []otp.Tenant{
+			{Name: "acme", Countries: []string{"*"}, Guessing: otp.Guessing{Delay: true}},
+			{Name: "globex", Countries: []string{"*"}, Guessing: otp.Guessing{Delay: true}},
+		},
 		Observe: func(e *otp.Event) {
 			mu.Lock()
 			defer mu.Unlock()

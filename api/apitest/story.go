@@ -193,9 +193,14 @@ func fullLedger(t *testing.T, s *Scene) {
 	s.expect("the right code with an empty ledger", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, 1))
 }
 
-// delayed: the sixth wrong guess in a row makes the next one at the same code
-// wait, whichever verification it is of.
-func delayed(_ *testing.T, s *Scene) {
+// delayed: where the tenant asks for it, the sixth wrong guess in a row makes the
+// next one at the same code wait, whichever verification it is of.
+func delayed(t *testing.T, s *Scene) {
+	tenants := s.Directory().Tenants()
+	for i := range tenants {
+		tenants[i].Guessing.Delay = true
+	}
+	s.Configure(t, tenants)
 	id, code := s.start(number)
 	for range tries {
 		s.check(id, otptest.WrongCode(code))
