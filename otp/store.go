@@ -55,6 +55,11 @@ type Reads interface {
 	Handle(ctx context.Context, key Key) (Handle, bool, error)
 	// Events returns the journal of one verification in order of its numbers.
 	Events(ctx context.Context, id ID) ([]Event, error)
+	Walks
+}
+
+// Walks are the reads over many records.
+type Walks interface {
 	Scans
 	Outbox
 }

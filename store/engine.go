@@ -19,6 +19,12 @@ import (
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
+// Papers are what is kept beside the records.
+type Papers interface {
+	Documents
+	Audit
+}
+
 // Engine is what a database does for the house. Its reads see committed
 // records; all its methods may be called at once from many goroutines, except
 // that Begin is called by at most Writers goroutines at a time.
@@ -33,8 +39,7 @@ type Engine interface {
 	// records, by Load or by Miss. The keys of each kind are sorted and unique.
 	Begin(ctx context.Context, keys otp.Keys) (Batch, error)
 	otp.Reads
-	Documents
-	Audit
+	Papers
 	Fleet
 	// Ping tells whether the store answers.
 	Ping(ctx context.Context) error
