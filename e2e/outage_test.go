@@ -117,7 +117,9 @@ func TestAnOutageOfACarrierLosesNothing(t *testing.T) {
 	}
 	_, after := p.writes(t)
 	probes := len(g.all()) - tried
-	if most := 50; after-before > most || probes > most {
+	// One look of each message a second would be ten times as many steps as
+	// messages; the server's own loops write a few.
+	if most := max(50, n/50); after-before > most || probes > 50 {
 		t.Errorf("while the carrier is out it is asked %d times and %d steps are written for %d waiting messages", probes, after-before, n)
 	}
 
