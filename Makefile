@@ -11,7 +11,7 @@ ROUNDS  ?= 1000
 CYCLES  ?= 50
 KILLS   ?= 3
 QUEUED  ?= 10000
-FUZZ    ?= 3s
+FUZZ    ?= 1s
 
 # Tests build binaries too; a checkout of another owner must not stop them.
 export GOFLAGS ?= -buildvcs=false
