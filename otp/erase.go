@@ -2,6 +2,7 @@ package otp
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 )
@@ -38,7 +39,7 @@ func (s *Service) Erase(ctx context.Context, tenant, to, actor string) (Erasure,
 	if err != nil {
 		return Erasure{}, err
 	}
-	chain, err := s.chain(ctx, key)
+	chain, err := s.chain(ctx, key, math.MaxInt)
 	if err != nil {
 		return Erasure{}, err
 	}
@@ -71,13 +72,13 @@ func (s *Service) subject(tenant, to string) (*Tenant, Key, error) {
 	return t, s.Ring().destinationKey(t.Name, a), nil
 }
 
-// chain reads all verifications of a destination, newest first.
-func (s *Service) chain(ctx context.Context, key Key) (all []Verification, err error) {
+// chain reads the verifications of a destination, newest first, at most so many.
+func (s *Service) chain(ctx context.Context, key Key, most int) (all []Verification, err error) {
 	d, ok, err := s.o.Store.Destination(ctx, key)
 	if err != nil {
 		return nil, unread(err)
 	}
-	for next := d.Newest; ok && !next.IsZero(); {
+	for next := d.Newest; ok && !next.IsZero() && len(all) < most; {
 		found, err := s.o.Store.Verifications(ctx, next)
 		if err != nil {
 			return nil, unread(err)

@@ -49,24 +49,17 @@ func (s *Service) List(ctx context.Context, caller Caller, to string) ([]View, e
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Field: "to", Message: "is no telephone number or e-mail address", Cause: err}
 	}
-	d, ok, err := s.o.Store.Destination(ctx, s.Ring().destinationKey(t.Name, a))
+	chain, err := s.chain(ctx, s.Ring().destinationKey(t.Name, a), listed)
 	if err != nil {
-		return nil, unread(err)
+		return nil, err
 	}
 	var all []View
-	for next := d.Newest; ok && !next.IsZero() && len(all) < listed; {
-		found, err := s.o.Store.Verifications(ctx, next)
-		if err != nil {
-			return nil, unread(err)
-		}
-		if len(found) == 0 {
-			break // older ones are swept
-		}
-		v, err := s.told(ctx, caller, &found[0])
+	for i := range chain {
+		v, err := s.told(ctx, caller, &chain[i])
 		if err != nil {
 			return nil, err
 		}
-		all, next = append(all, v), found[0].Spec.Prev
+		all = append(all, v)
 	}
 	return all, nil
 }

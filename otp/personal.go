@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -47,7 +48,7 @@ func (s *Service) PersonalData(ctx context.Context, tenant, to string) (Personal
 	if all.Limits, _, err = s.o.Store.Destination(ctx, key); err != nil {
 		return PersonalData{}, unread(err)
 	}
-	chain, err := s.chain(ctx, key)
+	chain, err := s.chain(ctx, key, math.MaxInt)
 	if err != nil {
 		return PersonalData{}, err
 	}

@@ -43,32 +43,21 @@ func (s *Service) Trace(ctx context.Context, id ID) (Trace, error) {
 // first, at most 10. Errors: Invalid, NotFound (there is no such tenant, or the
 // address has none), Unavailable, Internal.
 func (s *Service) TraceAddress(ctx context.Context, tenant, to string) ([]Trace, error) {
-	t, ok := s.Directory().Tenant(tenant)
-	if !ok {
-		return nil, &Error{Kind: NotFound, Field: "tenant", Message: "there is no tenant of this name"}
-	}
-	a, err := s.o.Addresses.Parse(to, t.Home)
+	_, key, err := s.subject(tenant, to)
 	if err != nil {
-		return nil, &Error{Kind: Invalid, Field: "to", Message: "is no telephone number or e-mail address", Cause: err}
+		return nil, err
 	}
-	d, ok, err := s.o.Store.Destination(ctx, s.Ring().destinationKey(t.Name, a))
+	chain, err := s.chain(ctx, key, tracedMax)
 	if err != nil {
-		return nil, unread(err)
+		return nil, err
 	}
 	var all []Trace
-	for next := d.Newest; ok && !next.IsZero() && len(all) < tracedMax; {
-		found, err := s.o.Store.Verifications(ctx, next)
-		if err != nil {
-			return nil, unread(err)
-		}
-		if len(found) == 0 {
-			break // older ones are swept
-		}
-		one, err := s.trace(ctx, found[0])
+	for _, v := range chain {
+		one, err := s.trace(ctx, v)
 		if err != nil {
 			return nil, err
 		}
-		all, next = append(all, one), found[0].Spec.Prev
+		all = append(all, one)
 	}
 	if len(all) == 0 {
 		return nil, &Error{Kind: NotFound, Field: "to", Message: "this address of the tenant has no verification; did the application start one, and did a start succeed?"}
