@@ -62,7 +62,7 @@ func (a *App) adminRoutes() []httpx.Route {
 		{Methods: post, Pattern: "/admin/credentials/revoke", Handler: a.audited(operator, "credential revoke", a.adminRevokeCredential)},
 		{Methods: post, Pattern: "/admin/webhooks/enable", Handler: a.audited(operator, "webhook enable", a.adminEnableWebhook)},
 		{Methods: get, Pattern: "/admin/locks", Handler: a.audited(auditor, "lock show", a.adminLocks)},
-		{Methods: post, Pattern: "/admin/locks/release", Handler: a.audited(operator, "lock release", a.adminReleaseLocks)},
+		{Methods: post, Pattern: "/admin/locks/release", Handler: a.audited(operator, "lock release", a.adminReleaseLocks())},
 		{Methods: get, Pattern: "/admin/spend", Handler: a.reads("spend", a.adminSpend)},
 		{Methods: get, Pattern: "/admin/stats", Handler: a.reads("stats", a.adminStats)},
 		{Methods: get, Pattern: "/admin/trace/{id}", Handler: a.audited(auditor, "trace", a.adminTrace)},

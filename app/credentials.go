@@ -322,15 +322,3 @@ func (a *App) adminRevokeCredential(w http.ResponseWriter, r *http.Request) {
 	}
 	adminAnswer(w, map[string]bool{"revoked": true})
 }
-
-// adminBodyInto reads a small strict body, or refuses it.
-func adminBodyInto(w http.ResponseWriter, r *http.Request, into any, form string) bool {
-	body, err := httpx.ReadBody(w, r, 16<<10)
-	if err == nil {
-		err = strictJSON(body, into)
-	}
-	if err != nil {
-		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: form})
-	}
-	return err == nil
-}

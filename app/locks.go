@@ -108,6 +108,7 @@ func (a *App) adminLocks(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: "name tenant and address: /admin/locks?tenant=NAME&to=%2B584121234567"})
 		return
 	}
+	tell(r.Context(), q.Get("tenant"), "") // the operators' journal learns no address
 	locks, err := a.Locks(r.Context(), q.Get("tenant"), q.Get("to"))
 	if err != nil {
 		a.adminRefuse(w, err)
@@ -117,23 +118,6 @@ func (a *App) adminLocks(w http.ResponseWriter, r *http.Request) {
 }
 
 // adminReleaseLocks answers POST /admin/locks/release.
-func (a *App) adminReleaseLocks(w http.ResponseWriter, r *http.Request) {
-	var asked struct {
-		Tenant string `json:"tenant"`
-		To     string `json:"to"`
-	}
-	body, err := httpx.ReadBody(w, r, 4<<10)
-	if err == nil {
-		err = strictJSON(body, &asked)
-	}
-	if err != nil || asked.Tenant == "" || asked.To == "" {
-		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","to":"+584121234567"}`})
-		return
-	}
-	done, err := a.ReleaseLocks(r.Context(), asked.Tenant, asked.To)
-	if err != nil {
-		a.adminRefuse(w, err)
-		return
-	}
-	adminAnswer(w, done)
+func (a *App) adminReleaseLocks() http.HandlerFunc {
+	return a.ofAddress(func(ctx context.Context, tenant, to string) (any, error) { return a.ReleaseLocks(ctx, tenant, to) })
 }

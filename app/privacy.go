@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
@@ -129,7 +128,8 @@ func timeOrNone(t time.Time) *time.Time {
 	return &t
 }
 
-// ofAddress reads what erasure and personal data are asked for. The address
+// ofAddress reads what calls about one address are asked for: erasure, personal
+// data, the release of a lock. The address
 // comes in the body: paths and queries get into logs.
 func (a *App) ofAddress(act func(ctx context.Context, tenant, to string) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -137,12 +137,7 @@ func (a *App) ofAddress(act func(ctx context.Context, tenant, to string) (any, e
 			Tenant string `json:"tenant"`
 			To     string `json:"to"`
 		}
-		body, err := httpx.ReadBody(w, r, 4<<10)
-		if err == nil {
-			err = strictJSON(body, &asked)
-		}
-		if err != nil || asked.Tenant == "" || asked.To == "" {
-			httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","to":"+18095550100"}`})
+		if !adminBodyInto(w, r, &asked, `give {"tenant":"NAME","to":"+18095550100"}`, &asked.Tenant, &asked.To) {
 			return
 		}
 		tell(r.Context(), asked.Tenant, "") // the operators' journal learns no address

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aldaba-otp/aldaba/app/config"
-	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
@@ -116,12 +115,7 @@ func (a *App) adminRetire(w http.ResponseWriter, r *http.Request) {
 		Key string  `json:"key"`
 		Use otp.Use `json:"use"`
 	}
-	body, err := httpx.ReadBody(w, r, 1<<10)
-	if err == nil {
-		err = strictJSON(body, &asked)
-	}
-	if err != nil || asked.Key == "" {
-		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"key":"1c8b9f65"}`})
+	if !adminBodyInto(w, r, &asked, `give {"key":"1c8b9f65"}`, &asked.Key) {
 		return
 	}
 	tell(r.Context(), "", "key %q", asked.Key)

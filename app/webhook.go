@@ -1,16 +1,13 @@
 package app
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/aldaba-otp/aldaba/internal/egress"
-	"github.com/aldaba-otp/aldaba/internal/httpx"
 )
 
 // webhookKey is how many bytes the key of a fresh webhook secret has.
@@ -48,12 +45,7 @@ func (a *App) adminEnableWebhook(w http.ResponseWriter, r *http.Request) {
 		Tenant string `json:"tenant"`
 		URL    string `json:"url"`
 	}
-	body, err := httpx.ReadBody(w, r, 4<<10)
-	if err == nil {
-		err = strictJSON(body, &asked)
-	}
-	if err != nil || asked.Tenant == "" || asked.URL == "" {
-		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"tenant":"NAME","url":"https://..."}`})
+	if !adminBodyInto(w, r, &asked, `give {"tenant":"NAME","url":"https://..."}`, &asked.Tenant, &asked.URL) {
 		return
 	}
 	tell(r.Context(), asked.Tenant, "")
@@ -63,11 +55,4 @@ func (a *App) adminEnableWebhook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	adminAnswer(w, Enabled{was})
-}
-
-// strictJSON refuses members that are not known.
-func strictJSON(body []byte, into any) error {
-	strict := json.NewDecoder(bytes.NewReader(body))
-	strict.DisallowUnknownFields()
-	return strict.Decode(into)
 }
