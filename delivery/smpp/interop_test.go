@@ -20,35 +20,6 @@ import (
 	"github.com/aldaba-otp/aldaba/internal/clock"
 )
 
-// npm returns a folder in which a package can be required. ALDABA_NPM names one
-// with its node_modules; without it the package is installed into the user's
-// cache.
-func npm(t testing.TB, name, version string) string {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("needs node (Debian nodejs)")
-	}
-	folder := os.Getenv("ALDABA_NPM")
-	if folder == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Skipf("needs a folder for npm packages: %v", err)
-		}
-		folder = filepath.Join(cache, "aldaba-test", name+"-"+version)
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", name)); err == nil {
-		return folder
-	}
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		t.Skipf("needs a folder for npm packages: %v", err)
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, name+"@"+version)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("needs the npm package %s %s: %v\n%s", name, version, err, out)
-	}
-	return folder
-}
-
 // happening is one line of testdata/smsc.js.
 type happening struct {
 	Event, ID, Text, Command string
@@ -97,7 +68,7 @@ type outside struct {
 
 func startNode(t testing.TB) *outside {
 	t.Helper()
-	folder := npm(t, "smpp", "0.5.1")
+	folder := deliverytest.NPM(t, "smpp", "0.5.1")
 	script, err := filepath.Abs("testdata/smsc.js")
 	if err != nil {
 		t.Fatal(err)

@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
+	"github.com/aldaba-otp/aldaba/delivery/deliverytest"
 	"github.com/aldaba-otp/aldaba/internal/gsm7"
 )
 
@@ -47,7 +47,7 @@ func TestOutsideJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "-e", judge)
-	cmd.Dir = npm(t, "sms-segments-calculator", "1.3.0")
+	cmd.Dir = deliverytest.NPM(t, "sms-segments-calculator", "1.3.0")
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(asked), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -66,31 +66,4 @@ func TestOutsideJudge(t *testing.T) {
 			t.Errorf("%q: %s %d %d, the judge says %+v", texts[i], got.Encoding, got.Units, got.Parts, v)
 		}
 	}
-}
-
-// npm returns a folder in which a package can be required.
-func npm(t *testing.T, name, version string) string {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("needs node (Debian nodejs)")
-	}
-	folder := os.Getenv("ALDABA_NPM")
-	if folder == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Skipf("needs a folder for npm packages: %v", err)
-		}
-		folder = filepath.Join(cache, "aldaba-test", name+"-"+version)
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", name)); err == nil {
-		return folder
-	}
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		t.Skipf("needs a folder for npm packages: %v", err)
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, name+"@"+version)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("needs the npm package %s %s: %v\n%s", name, version, err, out)
-	}
-	return folder
 }
