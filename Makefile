@@ -11,7 +11,7 @@ ROUNDS  ?= 1000
 CYCLES  ?= 50
 KILLS   ?= 3
 QUEUED  ?= 10000
-FUZZ    ?= 1s
+FUZZ    ?= 1000x
 
 # Tests build binaries too; a checkout of another owner must not stop them.
 export GOFLAGS ?= -buildvcs=false
@@ -70,7 +70,7 @@ long: ## Race rounds, kill -9 cycles and outages of carriers in full size, witho
 	ALDABA_REQUIRE_POSTGRES=1 ALDABA_DELIVERY_ROUNDS=$(KILLS) ALDABA_OUTAGE_MESSAGES=$(QUEUED) $(GO) test -count=1 -timeout 20m -parallel 16 -v -run 'AKillLoses|AnOutage|ACarrierThatFails|Chaos' ./e2e | grep -vE '^ *(=== |--- PASS)'; exit $${PIPESTATUS[0]}
 
 .PHONY: fuzz
-fuzz: ## Fuzz each target for $(FUZZ).
+fuzz: ## Fuzz each target with $(FUZZ) inputs (FUZZ=30s: for a while).
 	./scripts/fuzz.sh $(FUZZ)
 
 .PHONY: size
