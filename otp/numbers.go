@@ -45,7 +45,7 @@ func (s *Service) reserve(ctx context.Context, key Key) (b numberBlock, err erro
 			c.Value = 0
 		}
 		b = numberBlock{c.Value + 1, c.Value + 1 + numberSpan}
-		st.Counters.Put(key, Counter{key, c.Value + numberSpan})
+		st.Counters.Put(key, Counter{Key: key, Value: c.Value + numberSpan})
 		return nil
 	}})
 	return b, err

@@ -70,6 +70,9 @@ type Spec struct {
 	Erased      time.Time // when the personal data in it was erased
 	Receipt     bool      // an approval over the native API comes with a receipt
 	Test        bool      // of a test address: a fixed code, nothing is sent, no limit counts
+	Prefix      Key       // of the tally of its number's prefix, zero for none
+	Decoy       bool      // answers like any other; nothing is sent and no code is right
+	Link        bool      // it may be approved by the token of a link too
 }
 
 // Leg is one channel of a plan.
@@ -109,6 +112,7 @@ type Destination struct {
 	ApprovedAt time.Time
 	Touched    time.Time // last change; an idle row is swept
 	LastStart  LastStart // zero unless its newest start may come again
+	Listing    Listing   // zero for most
 }
 
 // LastStart is how a destination knows its newest start when it comes again. It
@@ -196,11 +200,56 @@ type Replay struct {
 	Expires     time.Time
 }
 
-// Counter is a number under a key: the next free number of a dialect.
+// Counter is what is counted under a key: a number, such as the next free one of
+// a dialect or the money of a day, or a tally, or both.
 type Counter struct {
 	Key   Key
 	Value int64
+	Tally Tally // zero for a plain number
 }
+
+// Tally is what a rule counts over time, such as the messages to a prefix.
+type Tally struct {
+	Tenant string      // "" for all of them together
+	Name   string      // what is counted, for people: "prefix +58414123"; never a full address
+	Until  time.Time   // it counts for nothing from here on and is swept; zero: it stays
+	Next   time.Time   // theoretical arrival time of a rate (GCRA)
+	Times  []time.Time // of the newest messages, oldest first, of a rule that counts exactly
+	Slots  []Slot      // a sliding window, oldest first
+	Block  Block
+}
+
+// Slot is a piece of a sliding window.
+type Slot struct {
+	At       time.Time // its beginning
+	Sends    int
+	Approved int // verifications, in the slot of their approval
+}
+
+// Block closes what a tally is about for a while.
+type Block struct {
+	Since time.Time // when what led to it was first seen; zero for none
+	Until time.Time // closed until then; zero while it is only watched
+	Level int       // how often it was closed, which makes the next time longer
+}
+
+// Listing is what an operator or a tenant decided about one address.
+type Listing struct {
+	Verdict Verdict
+	Until   time.Time // zero: until it is taken back
+	Reason  string    // of whoever decided, for the next one
+	By      string
+}
+
+// Verdict tells what a list says of an address.
+type Verdict uint8
+
+// The verdicts of lists.
+const (
+	Unlisted Verdict = iota
+	Allowed          // passes the fraud watch and the limits of prefix, country and client
+	Blocked          // gets nothing
+)
 
 // Contact is a set of addresses that a tenant knows under an id of its own.
 type Contact struct {

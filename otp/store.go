@@ -67,17 +67,26 @@ type Walks interface {
 // Scans walk over many records for background work and listings. Each returns
 // at most limit records behind a cursor, in order of the cursor.
 type Scans interface {
+	Journals
 	// ScanVerifications returns those with after < ID < before.
 	ScanVerifications(ctx context.Context, after, before ID, limit int) ([]Verification, error)
 	// ScanDestinations returns those with Key > after.
 	ScanDestinations(ctx context.Context, after Key, limit int) ([]Destination, error)
 	// ScanContacts returns those of one tenant with Key > after.
 	ScanContacts(ctx context.Context, tenant string, after Key, limit int) ([]Contact, error)
+	// ScanCounters returns those that hold a tally, with Key > after.
+	ScanCounters(ctx context.Context, after Key, limit int) ([]Counter, error)
 	// ScanReplays returns the keys of those that expired before t.
 	ScanReplays(ctx context.Context, t time.Time, limit int) ([]Key, error)
-	// ScanJournals returns whose events there are with after < Verification <
-	// before, each once.
+}
+
+// Journals walk over the journal in the order of what it is about, which is that
+// of time. Each returns what lies between after and before.
+type Journals interface {
+	// ScanJournals returns whose events there are, each once.
 	ScanJournals(ctx context.Context, after, before ID, limit int) ([]Journal, error)
+	// ScanEvents returns the events of some kinds of one tenant.
+	ScanEvents(ctx context.Context, tenant string, kinds []EventKind, after, before ID, limit int) ([]Event, error)
 }
 
 // Outbox walks over the messages that are left to carry or to wait for. Each

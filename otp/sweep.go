@@ -127,7 +127,7 @@ func (w *Sweeper) cursor(ctx context.Context, save bool) error {
 			return nil
 		}
 		if ms := oldest.Born().UnixMilli(); ms > c.Value+60_000 {
-			st.Counters.Put(key, Counter{key, ms})
+			st.Counters.Put(key, Counter{Key: key, Value: ms})
 		}
 		return nil
 	}})

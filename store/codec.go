@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"time"
 
@@ -71,6 +70,9 @@ func PackSpec(s *otp.Spec) []byte {
 	p.time(s.Erased)
 	p.truth(s.Receipt)
 	p.truth(s.Test)
+	p.keyOrNone(s.Prefix)
+	p.truth(s.Decoy)
+	p.truth(s.Link)
 	return p
 }
 
@@ -101,6 +103,10 @@ func UnpackSpec(b []byte) (otp.Spec, error) {
 	}
 	if u.more() {
 		s.Test = u.truth()
+	}
+	if u.more() { // appended with the tallies
+		s.Prefix = u.keyOrNone()
+		s.Decoy, s.Link = u.truth(), u.truth()
 	}
 	return s, u.err
 }
@@ -215,16 +221,20 @@ func PackDestination(d *otp.Destination) []byte {
 	}
 	run := d.Run != (otp.Run{}) || d.Own != (otp.Run{}) || d.Subject != (otp.SubjectTag{})
 	again := d.LastStart != (otp.LastStart{})
-	if !run && !again {
+	listed := d.Listing != (otp.Listing{})
+	if !run && !again && !listed {
 		return p
 	}
 	p.run(&d.Run)
 	p.run(&d.Own)
 	p.bytes(d.Subject[:])
-	if again {
+	if again || listed {
 		p.bytes(d.LastStart.Print[:])
 		p.time(d.LastStart.At)
 		p.bytes(d.LastStart.ID[:])
+	}
+	if listed {
+		p.listing(&d.Listing)
 	}
 	return p
 }
@@ -265,115 +275,8 @@ func UnpackDestination(b []byte, d *otp.Destination) error {
 	if u.more() {
 		d.LastStart = otp.LastStart{Print: u.key(), At: u.time(), ID: otp.ID(u.key())}
 	}
+	if u.more() {
+		d.Listing = u.listing()
+	}
 	return u.err
-}
-
-// packer appends fields.
-type packer []byte
-
-func (p *packer) number(n int64)   { *p = binary.AppendVarint(*p, n) }
-func (p *packer) time(t time.Time) { p.number(Micros(t)) }
-
-func (p *packer) truth(b bool) {
-	if b {
-		*p = append(*p, 1)
-	} else {
-		*p = append(*p, 0)
-	}
-}
-
-func (p *packer) bytes(b []byte) {
-	*p = binary.AppendUvarint(*p, uint64(len(b)))
-	*p = append(*p, b...)
-}
-
-func (p *packer) text(s string) {
-	*p = binary.AppendUvarint(*p, uint64(len(s)))
-	*p = append(*p, s...)
-}
-
-// unpacker reads fields; after the first error all of them are zero.
-type unpacker struct {
-	rest []byte
-	err  error
-}
-
-func (u *unpacker) fail() { u.rest, u.err = nil, ErrCorrupt }
-
-func (u *unpacker) version() {
-	if len(u.rest) == 0 || u.rest[0] != packVersion {
-		u.fail()
-		return
-	}
-	u.rest = u.rest[1:]
-}
-
-func (u *unpacker) number() int64 {
-	n, size := binary.Varint(u.rest)
-	if size <= 0 {
-		u.fail()
-		return 0
-	}
-	u.rest = u.rest[size:]
-	return n
-}
-
-func (u *unpacker) time() time.Time { return FromMicros(u.number()) }
-
-func (u *unpacker) octet() byte {
-	if len(u.rest) == 0 {
-		u.fail()
-		return 0
-	}
-	b := u.rest[0]
-	u.rest = u.rest[1:]
-	return b
-}
-
-func (u *unpacker) truth() bool { return u.octet() != 0 }
-
-// more tells whether the value goes on: one from before a field was appended
-// ends where that field would begin.
-func (u *unpacker) more() bool { return len(u.rest) > 0 }
-
-// count reads the length of a list; each entry takes at least a byte.
-func (u *unpacker) count() int {
-	n := u.number()
-	if n < 0 || n > int64(len(u.rest)) {
-		u.fail()
-		return 0
-	}
-	return int(n)
-}
-
-// raw returns a part of the packed value itself.
-func (u *unpacker) raw() []byte {
-	n, size := binary.Uvarint(u.rest)
-	if size <= 0 || n > uint64(len(u.rest)-size) {
-		u.fail()
-		return nil
-	}
-	b := u.rest[size : size+int(n)]
-	u.rest = u.rest[size+int(n):]
-	return b
-}
-
-func (u *unpacker) text() string { return string(u.raw()) }
-
-func (u *unpacker) bytes() []byte {
-	b := u.raw()
-	if len(b) == 0 {
-		return nil
-	}
-	return append([]byte(nil), b...)
-}
-
-func (u *unpacker) key() (k otp.Key) {
-	b := u.raw()
-	if len(b) != len(k) {
-		u.fail()
-		return otp.Key{}
-	}
-	copy(k[:], b)
-	return k
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func fullSpec() otp.Spec {
 		Erased:  time.Date(2026, 7, 2, 2, 3, 4, 567000, time.UTC),
 		Receipt: true,
 		Test:    true,
+		Prefix:  otp.Key{3}, Decoy: true, Link: true,
 	}
 }
 
@@ -38,7 +40,40 @@ func fullDestination() otp.Destination {
 		Wrongs: []otp.Wrong{{At: at, Chance: math.MaxUint64}, {Chance: 1}}, ApprovedAt: at,
 		Run: otp.Run{Failures: 1 << 40, At: at, Channels: 255}, Own: otp.Run{Failures: 1}, Subject: otp.SubjectTag{0, 255},
 		LastStart: otp.LastStart{Print: otp.Key{4}, At: at, ID: otp.ID{5}},
+		Listing:   otp.Listing{Verdict: otp.Blocked, Until: at, Reason: "\xff", By: "ana"},
 	}
+}
+
+func fullTally() *otp.Tally {
+	at := time.Date(2026, 7, 1, 2, 3, 4, 567000, time.UTC)
+	return &otp.Tally{
+		Tenant: "acme", Name: "prefix +58414", Until: at, Next: at.Add(1000), Times: []time.Time{at, at.AddDate(9, 0, 0)},
+		Slots: []otp.Slot{{At: at, Sends: 1, Approved: 1 << 40}, {Sends: 2}}, Block: otp.Block{Since: at, Until: at.Add(2000), Level: 3},
+	}
+}
+
+func TestTalliesKeepEveryField(t *testing.T) {
+	t.Parallel()
+	for _, want := range []otp.Tally{{}, {Name: "n"}, *fullTally()} {
+		var got otp.Tally
+		if err := store.UnpackTally(store.PackTally(&want), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v, error %v\nwant %+v", got, err, want)
+		}
+	}
+}
+
+// FuzzTally is FuzzSpec for what a rule counts.
+func FuzzTally(f *testing.F) {
+	f.Add(store.PackTally(fullTally()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var got, again otp.Tally
+		if store.UnpackTally(b, &got) != nil || got.Name == "" {
+			return
+		}
+		if err := store.UnpackTally(store.PackTally(&got), &again); err != nil || !reflect.DeepEqual(got, again) {
+			t.Errorf("got %+v, error %v, want %+v", again, err, got)
+		}
+	})
 }
 
 // TestSpecKeepsEveryField sets one field at a time, so that no two can hide
@@ -65,7 +100,7 @@ func TestSpecKeepsEveryField(t *testing.T) {
 
 func TestDestinationKeepsEveryField(t *testing.T) {
 	t.Parallel()
-	for _, want := range []otp.Destination{{}, fullDestination(), {Run: otp.Run{Channels: 1}}, {Own: otp.Run{Failures: 1}}, {Subject: otp.SubjectTag{7: 1}}} {
+	for _, want := range []otp.Destination{{}, fullDestination(), {Run: otp.Run{Channels: 1}}, {Own: otp.Run{Failures: 1}}, {Subject: otp.SubjectTag{7: 1}}, {Listing: otp.Listing{By: "x"}}} {
 		var got otp.Destination
 		if err := store.UnpackDestination(store.PackDestination(&want), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v, error %v\nwant %+v", got, err, want)
@@ -78,13 +113,16 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	spec, place := fullSpec(), fullDestination()
 	packed := store.PackSpec(&spec)
 	older := spec
+	older.Prefix = otp.Key{}
+	tested := len(store.PackSpec(&older)) - 3 // a key of none and two noes
+	received := tested - 1
+	erased := received - 1
 	older.Erased = time.Time{}
-	older.Test = false
-	second := len(store.PackSpec(&older)) - 3 // a zero time, a receipt's no and a test's
+	second := len(store.PackSpec(&older)) - 6 // a zero time, a receipt's, a test's, and these
 	older.Country, older.Plan = "", nil
-	first := len(store.PackSpec(&older)) - 5 // an empty text, a list of none, and these
+	first := len(store.PackSpec(&older)) - 8 // an empty text, a list of none, and these
 	for n := range packed {
-		if n == first || n == second || n == len(packed)-2 || n == len(packed)-1 {
+		if slices.Contains([]int{first, second, erased, received, tested}, n) {
 			continue // a whole value of an older version
 		}
 		if _, err := store.UnpackSpec(packed[:n]); !errors.Is(err, store.ErrCorrupt) {
@@ -92,12 +130,14 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 		}
 	}
 	packed = store.PackDestination(&place)
+	place.Listing = otp.Listing{}
+	again := len(store.PackDestination(&place))
 	place.LastStart = otp.LastStart{}
 	locked := len(store.PackDestination(&place))
 	place.Run, place.Own, place.Subject = otp.Run{}, otp.Run{}, otp.SubjectTag{}
 	end := len(store.PackDestination(&place)) // nothing is appended for most rows
 	for n := range packed {
-		if n == end || n == locked {
+		if n == end || n == locked || n == again {
 			continue
 		}
 		if err := store.UnpackDestination(packed[:n], new(otp.Destination)); !errors.Is(err, store.ErrCorrupt) {
@@ -178,6 +218,7 @@ func TestCutValuesOfWhatMostRowsLackAreCorrupt(t *testing.T) {
 	}{
 		"course":   {store.PackCourse(&otp.Course{Message: otp.ID{1}, Leg: 1}), func(b []byte) error { _, err := store.UnpackCourse(b); return err }},
 		"progress": {store.PackProgress(&otp.Message{Progress: fullProgress()}), func(b []byte) error { return store.UnpackProgress(b, new(otp.Message)) }},
+		"tally":    {store.PackTally(fullTally()), func(b []byte) error { return store.UnpackTally(b, new(otp.Tally)) }},
 		"carried":  {store.PackCarried(&otp.Handle{Fate: otp.FateFailed}), func(b []byte) error { return store.UnpackCarried(b, new(otp.Handle)) }},
 	} {
 		for n := 1; n < len(c.packed); n++ { // an empty one is whole

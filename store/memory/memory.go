@@ -95,7 +95,7 @@ func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) 
 	r := &b.records
 	load(&r.Replays, e.replays, keys.Replays, cloneReplay)
 	load(&r.Handles, e.handles, keys.Handles, same)
-	load(&r.Counters, e.counters, keys.Counters, same)
+	load(&r.Counters, e.counters, keys.Counters, cloneCounter)
 	load(&r.Contacts, e.contacts, keys.Contacts, cloneContact)
 	load(&r.Messages, e.messages, keys.Messages, cloneMessage)
 
@@ -159,7 +159,7 @@ func (b *batch) Commit(context.Context) error {
 	save(e.replays, &r.Replays, cloneReplay)
 	save(e.handles, &r.Handles, same)
 	save(e.destinations, &r.Destinations, cloneDestination)
-	save(e.counters, &r.Counters, same)
+	save(e.counters, &r.Counters, cloneCounter)
 	save(e.contacts, &r.Contacts, cloneContact)
 	e.saveVerifications(&r.Verifications)
 	save(e.messages, &r.Messages, cloneMessage)

@@ -111,6 +111,30 @@ func (e *Engine) ScanJournals(ctx context.Context, after, before otp.ID, limit i
 	return all, err
 }
 
+// ScanEvents implements [otp.Journals].
+func (e *Engine) ScanEvents(ctx context.Context, tenant string, kinds []otp.EventKind, after, before otp.ID, limit int) ([]otp.Event, error) {
+	wanted := func(event otp.Event) bool { return event.Tenant == tenant && slices.Contains(kinds, event.Kind) }
+	within := func(id otp.ID, list []otp.Event) bool {
+		return compare(id, after) > 0 && compare(id, before) < 0 && slices.ContainsFunc(list, wanted)
+	}
+	found, err := scan(ctx, e, e.events, within, same, limit)
+	var all []otp.Event
+	for _, list := range found {
+		for _, event := range list {
+			if wanted(event) && len(all) < limit {
+				all = append(all, event)
+			}
+		}
+	}
+	return all, err
+}
+
+// ScanCounters implements [otp.Scans].
+func (e *Engine) ScanCounters(ctx context.Context, after otp.Key, limit int) ([]otp.Counter, error) {
+	within := func(key otp.Key, c otp.Counter) bool { return compare(key, after) > 0 && c.Tally.Name != "" }
+	return scan(ctx, e, e.counters, within, cloneCounter, limit)
+}
+
 // ScanMessages implements [otp.Outbox].
 func (e *Engine) ScanMessages(ctx context.Context, after otp.ID, limit int) ([]otp.Message, error) {
 	within := func(id otp.ID, _ otp.Message) bool { return compare(id, after) > 0 }
@@ -178,6 +202,20 @@ func cloneVerification(v otp.Verification) otp.Verification {
 	s.Context, s.Letter, s.Metadata = bare(s.Context), bare(s.Letter), bare(s.Metadata)
 	s.Plan = append([]otp.Leg(nil), s.Plan...)
 	return v
+}
+
+func cloneCounter(c otp.Counter) otp.Counter {
+	t := &c.Tally
+	t.Until, t.Next, t.Block.Since, t.Block.Until = utc(t.Until), utc(t.Next), utc(t.Block.Since), utc(t.Block.Until)
+	t.Times = append([]time.Time(nil), t.Times...)
+	for i, at := range t.Times {
+		t.Times[i] = utc(at)
+	}
+	t.Slots = append([]otp.Slot(nil), t.Slots...)
+	for i, slot := range t.Slots {
+		t.Slots[i].At = utc(slot.At)
+	}
+	return c
 }
 
 func cloneDestination(d otp.Destination) otp.Destination {

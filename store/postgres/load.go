@@ -189,14 +189,14 @@ func (b *batch) loadDestination(r *row) error {
 
 func (b *batch) loadCounter(r *row) error {
 	b.seen.counters++
-	key := r.key()
-	if r.none() {
-		b.records.Counters.Miss(key)
-		b.holes.counters = append(b.holes.counters, key)
+	c, found, err := readCounter(r)
+	if !found {
+		b.records.Counters.Miss(c.Key)
+		b.holes.counters = append(b.holes.counters, c.Key)
 		return nil
 	}
-	b.records.Counters.Load(key, otp.Counter{Key: key, Value: r.number()})
-	return nil
+	b.records.Counters.Load(c.Key, c)
+	return err
 }
 
 func (b *batch) loadContact(r *row) error {

@@ -120,6 +120,29 @@ func (e *Engine) ScanContacts(ctx context.Context, tenant string, after otp.Key,
 	return list, err
 }
 
+// ScanCounters implements [otp.Scans].
+func (e *Engine) ScanCounters(ctx context.Context, after otp.Key, limit int) (list []otp.Counter, err error) {
+	err = e.look(ctx, sqlScanCounters, func(r *row) error {
+		c, _, err := readCounter(r)
+		list = append(list, c)
+		return err
+	}, after[:], int8Of(int64(limit)))
+	return list, err
+}
+
+// ScanEvents implements [otp.Journals].
+func (e *Engine) ScanEvents(ctx context.Context, tenant string, kinds []otp.EventKind, after, before otp.ID, limit int) (list []otp.Event, err error) {
+	words := newColumns(oidBytea)
+	for _, kind := range kinds {
+		words[0].text(string(kind))
+	}
+	err = e.look(ctx, sqlScanEvents, func(r *row) error {
+		list = append(list, readEvent(r))
+		return nil
+	}, after[:], before[:], []byte(tenant), words.arguments()[0], int8Of(int64(limit)))
+	return list, err
+}
+
 // ScanReplays implements [otp.Scans].
 func (e *Engine) ScanReplays(ctx context.Context, t time.Time, limit int) (keys []otp.Key, err error) {
 	err = e.look(ctx, sqlScanReplays, func(r *row) error {
@@ -181,6 +204,16 @@ func readDestination(r *row) (d otp.Destination, found bool, err error) {
 	err = store.UnpackDestination(r.raw(), &d)
 	d.Tenant, d.Touched = r.text(), store.FromMicros(r.number())
 	return d, true, err
+}
+
+// readCounter returns the key alone for a placeholder.
+func readCounter(r *row) (c otp.Counter, found bool, err error) {
+	c.Key = r.key()
+	if r.none() {
+		return c, false, nil
+	}
+	c.Value = r.number()
+	return c, true, store.UnpackTally(r.raw(), &c.Tally)
 }
 
 // readContact returns the key alone for a placeholder.

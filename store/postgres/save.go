@@ -159,10 +159,11 @@ func (b *batch) saveNames(p *pipeline) {
 	})
 	queue(p, sqlSaveHandles, handles, sqlDropHandles, gone)
 
-	counters := newColumns(oidUUID, oidInt8)
+	counters := newColumns(oidUUID, oidInt8, oidBytea)
 	gone = table(&b.records.Counters, b.holes.counters, func(c otp.Change[otp.Key, otp.Counter]) {
 		counters[0].blob(c.Key[:])
 		counters[1].number(c.Value.Value)
+		counters[2].blob(store.PackTally(&c.Value.Tally))
 	})
 	queue(p, sqlSaveCounters, counters, sqlDropCounters, gone)
 

@@ -46,7 +46,7 @@ const (
 
 	sqlReserveCounters = `/*reserve_counters*/INSERT INTO counter (key)
 		SELECT k FROM unnest($1::uuid[]) AS k ORDER BY k ON CONFLICT DO NOTHING`
-	sqlLoadCounters = `/*load_counters*/SELECT key, value
+	sqlLoadCounters = `/*load_counters*/SELECT ` + counterColumns + `
 		FROM counter WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE`
 
 	sqlReserveContacts = `/*reserve_contacts*/INSERT INTO contact (key)
@@ -71,6 +71,7 @@ const (
 	verificationColumns = `id, destination, last_sent, expires, ended, attempts, generation, sends, events, status, tenant, secret, spec, course`
 	messageColumns      = `id, verification, owner, created, expires, next_at, attempt, copies, first_event, kind, tenant, channel, progress`
 	handleColumns       = `key, verification, carried`
+	counterColumns      = `key, value, tally`
 	contactColumns      = `key, sealed, tenant, id, configured`
 )
 
@@ -89,9 +90,9 @@ const (
 		ON CONFLICT (key) DO UPDATE SET body = excluded.body, tenant = excluded.tenant, touched = excluded.touched, live = excluded.live`
 	sqlSaveDestinations = `/*save_destinations*/UPDATE destination d SET body = x.b, tenant = x.t, touched = x.u, live = x.l::uuid[]
 		FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l) WHERE d.key = x.k`
-	sqlSaveCounters = `/*save_counters*/INSERT INTO counter (key, value)
-		SELECT * FROM unnest($1::uuid[], $2::int8[])
-		ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+	sqlSaveCounters = `/*save_counters*/INSERT INTO counter (` + counterColumns + `)
+		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::bytea[])
+		ON CONFLICT (key) DO UPDATE SET value = excluded.value, tally = excluded.tally`
 	sqlSaveContacts = `/*save_contacts*/INSERT INTO contact (key, sealed, tenant, id, configured)
 		SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bool[])
 		ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed, tenant = excluded.tenant, id = excluded.id, configured = excluded.configured`
@@ -152,6 +153,10 @@ const (
 		FROM destination WHERE key > $1 AND body IS NOT NULL ORDER BY key LIMIT $2::int8`
 	sqlScanContacts = `/*scan_contacts*/SELECT ` + contactColumns + `
 		FROM contact WHERE tenant = $1 AND key > $2 AND sealed IS NOT NULL ORDER BY key LIMIT $3::int8`
+	sqlScanCounters = `/*scan_counters*/SELECT ` + counterColumns + `
+		FROM counter WHERE key > $1 AND tally <> '' AND value IS NOT NULL ORDER BY key LIMIT $2::int8`
+	sqlScanEvents = `/*scan_events*/SELECT ` + eventColumns + ` FROM event
+		WHERE verification > $1 AND verification < $2 AND tenant = $3 AND kind = ANY($4::bytea[]) ORDER BY verification, n LIMIT $5::int8`
 	sqlScanReplays = `/*scan_replays*/SELECT key
 		FROM replay WHERE expires < $1 AND fingerprint IS NOT NULL ORDER BY expires LIMIT $2::int8`
 	sqlScanJournals = `/*scan_journals*/SELECT DISTINCT ON (verification) verification, tenant
@@ -201,7 +206,7 @@ func statements() []string {
 		sqlDropReplays, sqlDropHandles, sqlDropDestinations, sqlDropCounters, sqlDropContacts,
 		sqlDropVerifications, sqlDropMessages, sqlDropEvents, sqlEraseVerifications,
 		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,
-		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlScanJournals, sqlScanMessages, sqlOrphans,
+		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlScanCounters, sqlScanEvents, sqlScanJournals, sqlScanMessages, sqlOrphans,
 		sqlBeat, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
 		sqlLockAudit, sqlAddAudit, sqlAudit,
 	}

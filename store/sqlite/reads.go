@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -102,6 +103,30 @@ func (e *Engine) ScanContacts(ctx context.Context, tenant string, after otp.Key,
 		s.BindBytes(2, after[:])
 		bindLimit(s, 3, limit)
 	}, (*conn).contact)
+}
+
+// ScanCounters implements [otp.Scans].
+func (e *Engine) ScanCounters(ctx context.Context, after otp.Key, limit int) ([]otp.Counter, error) {
+	const query = "SELECT " + counterColumns + " FROM counter WHERE key > ? AND tally <> x'' ORDER BY key LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, after[:])
+		bindLimit(s, 2, limit)
+	}, (*conn).counter)
+}
+
+// ScanEvents implements [otp.Journals].
+func (e *Engine) ScanEvents(ctx context.Context, tenant string, kinds []otp.EventKind, after, before otp.ID, limit int) ([]otp.Event, error) {
+	query := "SELECT " + eventColumns + " FROM event WHERE verification > ? AND verification < ? AND tenant = ? AND kind IN (" +
+		strings.TrimSuffix(strings.Repeat("?, ", len(kinds)), ", ") + ") ORDER BY verification, n LIMIT ?"
+	return list(ctx, e, query, func(s *sqlite.Stmt) {
+		s.BindBytes(1, after[:])
+		s.BindBytes(2, before[:])
+		bindText(s, 3, tenant)
+		for i, kind := range kinds {
+			bindText(s, 4+i, string(kind))
+		}
+		bindLimit(s, 4+len(kinds), limit)
+	}, (*conn).event)
 }
 
 // ScanReplays implements [otp.Scans].

@@ -19,6 +19,7 @@ const (
 	destinationColumns  = "key, tenant, touched, body"
 	handleColumns       = "key, verification, carried"
 	replayColumns       = "key, fingerprint, answer, expires"
+	counterColumns      = "key, value, tally"
 	contactColumns      = "key, tenant, id, configured, sealed"
 
 	selectVerification = "SELECT " + verificationColumns + " FROM verification WHERE id = ?"
@@ -27,7 +28,7 @@ const (
 	selectReplay       = "SELECT " + replayColumns + " FROM replay WHERE key = ?"
 	selectContact      = "SELECT " + contactColumns + " FROM contact WHERE key = ?"
 	selectHandle       = "SELECT " + handleColumns + " FROM handle WHERE key = ?"
-	selectCounter      = "SELECT key, value FROM counter WHERE key = ?"
+	selectCounter      = "SELECT " + counterColumns + " FROM counter WHERE key = ?"
 )
 
 // maxTenants bounds the names that a connection remembers.
@@ -144,5 +145,8 @@ func (c *conn) handle(s *sqlite.Stmt) (h otp.Handle, err error) {
 func (c *conn) counter(s *sqlite.Stmt) (x otp.Counter, err error) {
 	err = fixed(s, 0, x.Key[:])
 	x.Value = s.ColumnInt64(1)
+	if err == nil {
+		err = store.UnpackTally(c.blob(s, 2), &x.Tally)
+	}
 	return x, err
 }

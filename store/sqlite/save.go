@@ -22,7 +22,7 @@ const (
 	insertReplay       = "INSERT OR REPLACE INTO replay (" + replayColumns + ") VALUES (?, ?, ?, ?)"
 	insertContact      = "INSERT OR REPLACE INTO contact (" + contactColumns + ") VALUES (?, ?, ?, ?, ?)"
 	insertHandle       = "INSERT OR REPLACE INTO handle (" + handleColumns + ") VALUES (?, ?, ?)"
-	insertCounter      = "INSERT OR REPLACE INTO counter (key, value) VALUES (?, ?)"
+	insertCounter      = "INSERT OR REPLACE INTO counter (" + counterColumns + ") VALUES (?, ?, ?)"
 )
 
 // save writes what the steps changed.
@@ -282,4 +282,5 @@ func bindHandle(s *sqlite.Stmt, h *otp.Handle) {
 func bindCounter(s *sqlite.Stmt, x *otp.Counter) {
 	s.BindBytes(1, x.Key[:])
 	s.BindInt64(2, x.Value)
+	s.BindBytes(3, store.PackTally(&x.Tally))
 }

@@ -22,6 +22,8 @@ func (s *suite) readFacts() map[string]func(*testing.T) {
 		"a scan of verifications keeps borders and limit":              s.scanVerifications,
 		"a scan of destinations keeps cursor and limit":                s.scanDestinations,
 		"a scan of contacts sees one tenant":                           s.scanContacts,
+		"a scan of counters sees those that hold a tally":              s.scanCounters,
+		"a scan of events sees some kinds of one tenant":               s.scanEvents,
 		"a scan of replays sees only expired ones":                     s.scanReplays,
 		"documents have one version and a stale write is refused":      s.documents,
 		"the operators' journal has no gaps":                           s.auditRace,
@@ -164,6 +166,65 @@ func (s *suite) scanContacts(t *testing.T) {
 		want   []otp.Contact
 	}{{"acme", otp.Key{}, 100, all}, {"acme", all[0].Key, 2, all[1:3]}, {"acme", all[4].Key, 2, nil}, {"acmee", otp.Key{}, 9, nil}} {
 		got, err := w.ScanContacts(ctx, c.tenant, c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.want)
+	}
+}
+
+func (s *suite) scanCounters(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	all := make([]otp.Counter, 4)
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		for i := range all {
+			all[i] = fullCounter()
+			s.Counters.Put(all[i].Key, all[i])
+		}
+		plain := otp.Counter{Key: newKey(), Value: 7}
+		s.Counters.Put(plain.Key, plain)
+	})
+	slices.SortFunc(all, func(a, b otp.Counter) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	for _, c := range []struct {
+		after otp.Key
+		limit int
+		want  []otp.Counter
+	}{{otp.Key{}, 100, all}, {all[0].Key, 2, all[1:3]}, {all[3].Key, 2, nil}} {
+		got, err := w.ScanCounters(ctx, c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.want)
+	}
+}
+
+func (s *suite) scanEvents(t *testing.T) {
+	w, ctx := s.writer(t), context.Background()
+	var want []otp.Event
+	first, last := otp.FirstID(moment(0)), otp.FirstID(moment(100))
+	do(t, w, otp.Keys{}, func(s *otp.State) {
+		want = nil
+		for i := range 6 {
+			id := otp.FirstID(moment(10 + i))
+			for n, kind := range []otp.EventKind{otp.EventRefused, otp.EventWrong, otp.EventAlert} {
+				e := fullEvent(id, n)
+				e.Kind = kind
+				if i == 5 {
+					e.Tenant = "other"
+				} else if kind != otp.EventWrong {
+					want = append(want, e)
+				}
+				s.Journal(e)
+			}
+		}
+	})
+	kinds := []otp.EventKind{otp.EventRefused, otp.EventAlert}
+	for _, c := range []struct {
+		after, before otp.ID
+		limit         int
+		want          []otp.Event
+	}{{first, last, 100, want}, {first, last, 3, want[:3]}, {want[1].Verification, want[6].Verification, 100, want[2:6]}, {last, last, 9, nil}} {
+		got, err := w.ScanEvents(ctx, "acme", kinds, c.after, c.before, c.limit)
 		if err != nil {
 			t.Fatal(err)
 		}

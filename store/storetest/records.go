@@ -31,7 +31,7 @@ func fullVerification() otp.Verification {
 			OwnCode: true, FreshCode: true, Context: []byte(odd), Letter: []byte(odd + "letter"), Metadata: []byte(`{"a":1}`),
 			Number: math.MinInt64, Handle: newKey(), Prev: newID(), Country: "PE" + odd,
 			Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 30*time.Second + 1}, {Channel: odd}}, Erased: kept(moment(7)), Receipt: true,
-			Test: true,
+			Test: true, Prefix: newKey(), Decoy: true, Link: true,
 		},
 		Status: otp.Void, Attempts: 3, Generation: 4, Sends: 5, LastSent: kept(moment(2)), Expires: kept(moment(3)),
 		Ended: kept(moment(4)), Events: 6, Course: otp.Course{Message: newID(), Leg: 1}, Secret: []byte(odd),
@@ -49,6 +49,7 @@ func fullDestination() otp.Destination {
 		Subject:    otp.SubjectTag{0, 255, 7: 1},
 		ApprovedAt: kept(moment(5)), Touched: kept(moment(6)),
 		LastStart: otp.LastStart{Print: newKey(), At: kept(moment(7)), ID: newID()},
+		Listing:   otp.Listing{Verdict: otp.Blocked, Until: kept(moment(8)), Reason: odd, By: odd},
 	}
 }
 
@@ -70,6 +71,13 @@ func fullHandle() otp.Handle {
 
 func fullReplay() otp.Replay {
 	return otp.Replay{Key: newKey(), Fingerprint: [32]byte{1, 0, 255, 31: 7}, Answer: []byte(odd), Expires: kept(moment(1))}
+}
+
+func fullCounter() otp.Counter {
+	return otp.Counter{Key: newKey(), Value: math.MaxInt64, Tally: otp.Tally{
+		Tenant: "acme", Name: odd, Until: kept(moment(7)), Next: kept(moment(8)), Times: []time.Time{kept(moment(1)), kept(moment(2))},
+		Slots: []otp.Slot{{At: kept(moment(3)), Sends: 4, Approved: 2}}, Block: otp.Block{Since: kept(moment(4)), Until: kept(moment(5)), Level: 2},
+	}}
 }
 
 func fullContact() otp.Contact {
@@ -99,7 +107,7 @@ func (s *suite) recordFacts() map[string]func(*testing.T) {
 }
 
 func (s *suite) samplesAreFull(t *testing.T) {
-	for _, sample := range []any{fullVerification(), fullDestination(), fullMessage(), fullReplay(), fullHandle(), fullContact(), fullEvent(newID(), 1)} {
+	for _, sample := range []any{fullVerification(), fullDestination(), fullMessage(), fullReplay(), fullHandle(), fullContact(), fullCounter(), fullEvent(newID(), 1)} {
 		full(t, reflect.ValueOf(sample), reflect.TypeOf(sample).Name())
 	}
 }
@@ -135,7 +143,7 @@ type set struct {
 func fullSet() set {
 	x := set{Verification: fullVerification(), Destination: fullDestination(), Message: fullMessage(), Replay: fullReplay(), Contact: fullContact()}
 	x.Handle = fullHandle()
-	x.Counter = otp.Counter{Key: newKey(), Value: math.MaxInt64}
+	x.Counter = fullCounter()
 	return x
 }
 

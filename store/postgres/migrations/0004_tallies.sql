@@ -1,0 +1,2 @@
+-- What a rule counts over time, packed; empty for plain numbers.
+ALTER TABLE counter ADD COLUMN tally bytea NOT NULL DEFAULT '';
