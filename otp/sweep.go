@@ -260,7 +260,8 @@ func (w *Sweeper) lose(ctx context.Context) (int, error) {
 }
 
 // clear deletes what rules counted and that counts no more. Each round looks at
-// one chunk and the next goes on behind it.
+// one chunk and the next goes on behind it. They are not among the records that
+// a round tells of: what counted for seconds is no record of anything.
 func (w *Sweeper) clear(ctx context.Context) (int, error) {
 	rows, err := w.s.o.Store.ScanCounters(ctx, w.stale, sweepScan)
 	if err != nil {
@@ -271,11 +272,11 @@ func (w *Sweeper) clear(ctx context.Context) (int, error) {
 		w.stale = rows[len(rows)-1].Key
 	}
 	now := w.s.Now()
-	return w.s.dropTallies(ctx, rows, func(t *Tally) bool { return !t.Until.IsZero() && !now.Before(t.Until) })
+	return 0, w.s.dropTallies(ctx, rows, func(t *Tally) bool { return !t.Until.IsZero() && !now.Before(t.Until) })
 }
 
 // dropTallies deletes those of the counters that are over.
-func (s *Service) dropTallies(ctx context.Context, rows []Counter, over func(*Tally) bool) (int, error) {
+func (s *Service) dropTallies(ctx context.Context, rows []Counter, over func(*Tally) bool) error {
 	var keys []Key
 	for i := range rows {
 		if over(&rows[i].Tally) {
@@ -283,9 +284,9 @@ func (s *Service) dropTallies(ctx context.Context, rows []Counter, over func(*Ta
 		}
 	}
 	if len(keys) == 0 {
-		return 0, nil
+		return nil
 	}
-	return len(keys), s.do(ctx, Step{Load: Keys{Counters: keys}, Decide: func(_ time.Time, st *State) error {
+	return s.do(ctx, Step{Load: Keys{Counters: keys}, Decide: func(_ time.Time, st *State) error {
 		for _, key := range keys {
 			if row, ok := st.Counters.Get(key); ok && over(&row.Tally) {
 				st.Counters.Delete(key)
@@ -306,7 +307,7 @@ func (s *Service) forgiveTallies(ctx context.Context) error {
 		if more = len(rows) == sweepScan; len(rows) > 0 {
 			after = rows[len(rows)-1].Key
 		}
-		if _, err := s.dropTallies(ctx, rows, func(t *Tally) bool { return !strings.HasPrefix(t.Name, "day ") }); err != nil {
+		if err := s.dropTallies(ctx, rows, func(t *Tally) bool { return !strings.HasPrefix(t.Name, "day ") }); err != nil {
 			return err
 		}
 	}
