@@ -1,0 +1,41 @@
+package native
+
+import (
+	"net/http"
+
+	"github.com/aldaba-otp/aldaba/internal/httpx"
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// maxToken bounds what is looked at as a token, in bytes. A token has 43; what
+// has more or less is unknown like any other that is wrong.
+const maxToken = 128
+
+// linkRoute is where the token of a link is redeemed. It has one method: who
+// only opens an address, as scanners of mail do, changes nothing.
+func (d *dialect) linkRoute() httpx.Route {
+	return d.route(http.MethodPost, "/v1/links/redeem", otp.ScopeCheck, http.StatusOK, d.redeem)
+}
+
+// redeem judges one token.
+func (d *dialect) redeem(r request) ([]byte, error) {
+	body, raw, err := r.readBody(false, "token", "purpose", "payment", "receipt")
+	if err != nil {
+		return nil, err
+	}
+	f := &faults{body: body}
+	req := otp.RedeemRequest{
+		Caller: r.caller, Token: f.needed("token", maxToken),
+		Purpose: f.word("purpose", otp.Purposes()...), Payment: f.payment(), Receipt: f.flag("receipt"),
+	}
+	req.Repeat, err = r.repeat("redeem", raw, checkAnswer)
+	f.join(err)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	v, outcome, err := d.service.Redeem(r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return checkAnswer(v, outcome), nil
+}
