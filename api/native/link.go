@@ -3,13 +3,14 @@ package native
 import (
 	"net/http"
 
+	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
-// maxToken bounds what is looked at as a token, in bytes. A token has 43; what
-// has more or less is unknown like any other that is wrong.
-const maxToken = 128
+// A token has 43 bytes; what has more or less is unknown like any other that is
+// wrong, so that a page may hand on whatever stood in its address.
+const maxToken = api.BodyLimit
 
 // linkRoute is where the token of a link is redeemed. It has one method: who
 // only opens an address, as scanners of mail do, changes nothing.
