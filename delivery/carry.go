@@ -268,7 +268,7 @@ func afterOf(err error) time.Duration {
 // should a provider have put it there: libraries like to quote whole URLs.
 func veiled(err error, t *otp.Text) string {
 	var pairs []string
-	for _, secret := range []string{t.Body, t.To, strings.TrimPrefix(t.To, "+"), t.Code, t.Link, t.Link[strings.LastIndexByte(t.Link, '=')+1:]} {
+	for _, secret := range []string{t.Body, t.Link, t.Link[strings.LastIndexByte(t.Link, '=')+1:], t.To, strings.TrimPrefix(t.To, "+"), t.Code} {
 		if secret != "" {
 			pairs = append(pairs, secret, "***", url.QueryEscape(secret), "***", url.PathEscape(secret), "***")
 		}
