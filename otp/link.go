@@ -97,6 +97,9 @@ func (d *draft) linked() bool {
 type RedeemRequest struct {
 	Caller Caller
 	Token  string
+	// ID, unless it is zero, is the verification that the browser's session
+	// started: the token of any other is then unknown and is not used up.
+	ID ID
 	// Purpose, Payment and Receipt are as in [CheckRequest].
 	Purpose string
 	Payment *Payment
@@ -115,7 +118,7 @@ func (s *Service) Redeem(ctx context.Context, req RedeemRequest) (View, Outcome,
 		return View{}, 0, fault
 	}
 	token, ok := parseLinkToken(req.Token)
-	if !ok {
+	if !ok || !req.ID.IsZero() && req.ID != token.id {
 		// It goes the way of a wrong one, to an id that is never drawn.
 		token = linkToken{id: ID{len(ID{}) - 1: 1}}
 	}

@@ -148,10 +148,14 @@ func TestATokenOfNoLinkIsUnknown(t *testing.T) {
 		to     string
 		change func(*otp.Tenant)
 	}{
-		"a number":             {phone, func(*otp.Tenant) {}},
-		"a profile without":    {mail, func(a *otp.Tenant) { a.Profiles[0].Link = "" }},
-		"a test address":       {mail, func(a *otp.Tenant) { a.TestAddresses = []otp.TestAddress{{Address: mail, Code: "123456", Until: "2026-06-01"}} }},
-		"a test address's own": {"qa@test.example", func(a *otp.Tenant) { a.TestAddresses = []otp.TestAddress{{Pattern: "*@test.example", Code: "1234", Until: "2026-06-01"}} }},
+		"a number":          {phone, func(*otp.Tenant) {}},
+		"a profile without": {mail, func(a *otp.Tenant) { a.Profiles[0].Link = "" }},
+		"a test address": {mail, func(a *otp.Tenant) {
+			a.TestAddresses = []otp.TestAddress{{Address: mail, Code: "123456", Until: "2026-06-01"}}
+		}},
+		"a test address's own": {"qa@test.example", func(a *otp.Tenant) {
+			a.TestAddresses = []otp.TestAddress{{Pattern: "*@test.example", Code: "1234", Until: "2026-06-01"}}
+		}},
 	} {
 		w := tenants(t, loose(otp.Profile{Link: page}), c.change)
 		v, err := w.Start(t.Context(), native(c.to))
@@ -320,6 +324,22 @@ func TestGuessersKeepNobodyFromHisLinkButALockDoes(t *testing.T) {
 	}
 	want(t, err, otp.Throttled, otp.RuleLock, 7*24*time.Hour)
 	unknownLink(t, w, acme, turned(t, token, 31)) // a lock is told to the right one alone
+}
+
+func TestATokenMayBeHeldAgainstItsSession(t *testing.T) {
+	t.Parallel()
+	w := linked(t, otp.Profile{})
+	v, _ := start(t, w, native(mail))
+	token := lastToken(t, w)
+	other, _ := start(t, w, native("eva@example.com"))
+	ask := otp.RedeemRequest{Caller: acme, Token: token, ID: other.ID}
+	if _, _, err := w.Redeem(t.Context(), ask); otp.KindOf(err) != otp.NotFound || stored(t, w, v.ID).Status != otp.Pending {
+		t.Errorf("in another's session: %v", err)
+	}
+	ask.ID = v.ID
+	if _, outcome, err := w.Redeem(t.Context(), ask); err != nil || outcome != otp.OutcomeApproved {
+		t.Errorf("in its own: %s, %v", outcome, err)
+	}
 }
 
 func TestARepeatOfARedeemIsToldTheSame(t *testing.T) {

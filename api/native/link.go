@@ -20,7 +20,7 @@ func (d *dialect) linkRoute() httpx.Route {
 
 // redeem judges one token.
 func (d *dialect) redeem(r request) ([]byte, error) {
-	body, raw, err := r.readBody(false, "token", "purpose", "payment", "receipt")
+	body, raw, err := r.readBody(false, "token", "id", "purpose", "payment", "receipt")
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +28,12 @@ func (d *dialect) redeem(r request) ([]byte, error) {
 	req := otp.RedeemRequest{
 		Caller: r.caller, Token: f.needed("token", maxToken),
 		Purpose: f.word("purpose", otp.Purposes()...), Payment: f.payment(), Receipt: f.flag("receipt"),
+	}
+	if text := f.text("id", maxName); text != "" {
+		var ok bool
+		if req.ID, ok = otp.ParseID(text); !ok || req.ID.IsZero() {
+			f.add("id", "must be the id of a verification")
+		}
 	}
 	req.Repeat, err = r.repeat("redeem", raw, checkAnswer)
 	f.join(err)

@@ -63,8 +63,10 @@ func playLinks(t *testing.T, router routers.Router, seen *sightings) {
 			ask(httptest.NewRequest(method, target, nil), http.StatusMethodNotAllowed)
 		}
 	}
+	ask(redemption(token, `,"id":"01a1b2c3-d4e5-7f60-8a9b-0c1d2e3f4a5b"`), 404) // another session's
+	ask(redemption(token, `,"id":"17"`), 422)
 	said(ask(redemption(token, `,"purpose":"recover"`), 200), id, "pending", "wrong", 4)
-	got := ask(redemption(token, `,"purpose":"confirm_address","receipt":true`), 200)
+	got := ask(redemption(token, fmt.Sprintf(`,"id":%q,"purpose":"confirm_address","receipt":true`, id)), 200)
 	said(got, id, "approved", "approved", 0)
 	if !strings.Contains(got, `"receipt":"ey`) || strings.Contains(got, token) {
 		t.Errorf("the answer is %s", got)
