@@ -97,7 +97,8 @@ func TestOneOfManyTokensAndCodesWins(t *testing.T) {
 		var calls []func()
 		for i := range 64 {
 			calls = append(calls, func() {
-				o, err := otp.Outcome(0), error(nil)
+				var o otp.Outcome
+				var err error
 				if i%2 == 0 {
 					_, o, err = w.Check(t.Context(), guess(v, code))
 				} else {

@@ -22,11 +22,11 @@ func builtinLink(locale string) string {
 	return "\nInstead of typing the code you can open this page and confirm there:\n\n{{link}}\n\nDo not forward this message: whoever has the link can use it.\n"
 }
 
-// shows reports whether a text of the template names a variable. One that
-// cannot be read names none.
-func shows(template, variable string) bool {
+// showsLink reports whether a template shows {{link}}. One that cannot be read
+// does not.
+func showsLink(template string) bool {
 	parsed, err := parseTemplate(template)
-	return err == nil && parsed.names(variable)
+	return err == nil && parsed.names("link")
 }
 
 // maxLink bounds the address of a page, in bytes; with the token it is still
@@ -61,8 +61,8 @@ func isLocal(host string) bool {
 
 // checkLinks refuses a text that shows a link where there is none.
 func (t *Tenant) checkLinks(f *faultList, tpl *Template, at string) {
-	f.check(!shows(tpl.Subject, "link"), at+".subject", "must not show {{link}}: subjects show on locked screens and stand in the logs of mail servers")
-	if !shows(tpl.Text, "link") {
+	f.check(!showsLink(tpl.Subject), at+".subject", "must not show {{link}}: subjects show on locked screens and stand in the logs of mail servers")
+	if !showsLink(tpl.Text) {
 		return
 	}
 	if tpl.Channel != Email {

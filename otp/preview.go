@@ -23,7 +23,7 @@ func (t *Template) Preview(channel Channel, locale string, s Sample) (Text, erro
 		tenant.Templates = []Template{alone}
 	}
 	letter := &Letter{Variables: s.Variables}
-	if shows(t.Text, "link") {
+	if showsLink(t.Text) {
 		letter.link = sampleLink
 	}
 	w, err := tenant.wordingFor("", channel, locale, letter)

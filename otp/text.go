@@ -144,7 +144,7 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 	for _, tpl := range t.templatesFor(profile, channel) {
 		// A text with a link is not for a verification from before its profile
 		// had one.
-		if tpl.locale(t) == locale && (letter.link != "" || !shows(tpl.Text, "link")) {
+		if tpl.locale(t) == locale && (letter.link != "" || !showsLink(tpl.Text)) {
 			body, own, chosen = tpl.Text, letter.Text, tpl
 			if tpl.Subject != "" {
 				subject = tpl.Subject
