@@ -129,8 +129,10 @@ func TestWrongTokensAreUnknownAndCountForNothing(t *testing.T) {
 		unknownLink(t, w, acme, turned(t, token, at))
 	}
 	unknownLink(t, w, globex, token)
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(digits, token[42]) // its two lowest bits are of no byte
 	for _, odd := range []string{
-		"", "x", token[:42], token + "A", token + "=", token + "\n", token[:20] + "\n" + token[20:], strings.ToUpper(token), code,
+		token[:42] + string(digits[last|1]), "", "x", token[:42], token + "A", token + "=", token + "\n", token[:20] + "\n" + token[20:], strings.ToUpper(token), code,
 		strings.Repeat("A", 43), strings.Repeat("_", 43), token[:42] + "\x00", strings.Repeat("A", 100_000),
 		base64.RawURLEncoding.EncodeToString(append(before.ID[:], before.Secret...)),
 	} {
@@ -407,4 +409,33 @@ func TestAChangedProfileChangesNoLink(t *testing.T) {
 	if text := w.Courier.Last(t); text.Body != code+" "+text.Link || !strings.HasPrefix(text.Link, page+"#token=") {
 		t.Errorf("a template shows %q", text.Body)
 	}
+}
+
+// TestNoDecoyAndNothingUnknownIsApproved makes tokens that are right for what
+// they are made of, as nobody without the ring can.
+func TestNoDecoyAndNothingUnknownIsApproved(t *testing.T) {
+	t.Parallel()
+	w := linked(t, otp.Profile{})
+	v, _ := start(t, w, native(mail))
+	row := stored(t, w, v.ID)
+	row.ID[15] ^= 1
+	row.Spec.Decoy = true
+	err := w.Store.Do(t.Context(), otp.Step{
+		Load:   otp.Keys{Verifications: []otp.ID{row.ID}},
+		Decide: func(_ time.Time, st *otp.State) error { st.Verifications.Put(row.ID, row); return nil },
+	})
+	if err != nil || !stored(t, w, row.ID).Spec.Link {
+		t.Fatalf("the decoy is not there: %v", err)
+	}
+	unknownLink(t, w, acme, otp.LinkTokenForTest(w.Ring(), &row))
+
+	nothing := otp.Verification{Secret: make([]byte, 16), Spec: otp.Spec{KeyID: row.Spec.KeyID}}
+	raw, err := base64.RawURLEncoding.DecodeString(otp.LinkTokenForTest(w.Ring(), &nothing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []otp.ID{{1}, row.ID, v.ID} {
+		unknownLink(t, w, acme, base64.RawURLEncoding.EncodeToString(append(id[:], raw[16:]...)))
+	}
+	redeem(t, w, lastToken(t, w), otp.OutcomeApproved)
 }
