@@ -268,7 +268,7 @@ func afterOf(err error) time.Duration {
 // should a provider have put it there: libraries like to quote whole URLs.
 func veiled(err error, t *otp.Text) string {
 	var pairs []string
-	for _, secret := range []string{t.Body, t.To, strings.TrimPrefix(t.To, "+"), t.Code} {
+	for _, secret := range []string{t.Body, t.Link, t.Link[strings.LastIndexByte(t.Link, '=')+1:], t.To, strings.TrimPrefix(t.To, "+"), t.Code} {
 		if secret != "" {
 			pairs = append(pairs, secret, "***", url.QueryEscape(secret), "***", url.PathEscape(secret), "***")
 		}
@@ -327,7 +327,7 @@ func (c *Courier) offer(carrier otp.Carrier, d *otp.Dispatch, text *otp.Text) (r
 	return p.Send(ctx, Message{
 		ID: d.Message.ID.String(), Tenant: d.Message.Tenant, Verification: d.Verification.ID.String(), Channel: string(text.Channel),
 		To: text.To, Country: d.Verification.Spec.Country, From: carrier.Sender, Subject: text.Subject, Body: text.Body, Brand: text.Brand,
-		Locale: text.Locale, Code: text.Code, Params: text.Params, Created: d.Message.Created, Expires: d.Message.Expires,
+		Locale: text.Locale, Code: text.Code, Link: text.Link, Params: text.Params, Created: d.Message.Created, Expires: d.Message.Expires,
 	})
 }
 

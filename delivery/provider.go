@@ -71,6 +71,7 @@ type Message struct {
 	Brand        string // the tenant's
 	Locale       string // BCP 47
 	Code         string // for carriers that take the code by itself
+	Link         string // that Body shows and approves like the code, as secret as it; e-mail only, or ""
 	// Params are what the tenant's template says for carriers that need more
 	// than a text, such as dlt_entity_id, dlt_template_id or template.
 	Params  map[string]string

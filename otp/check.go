@@ -117,19 +117,22 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	g := &guess{
 		target: s.target(ring, req.Caller, req.Dialect, req.Ref), service: s, ring: ring, code: req.Code, peek: req.Peek,
 		binding: binding{req.Purpose, req.Payment.digest()}, receipt: req.Receipt,
-		replay: req.Repeat.check(ring, req.Caller.Tenant), repeat: req.Repeat,
+		replay: req.Repeat.check(ring, req.Caller.Tenant), repeat: req.Repeat, client: req.Client,
 	}
+	return s.judgeGuess(ctx, g)
+}
+
+// judgeGuess carries out the step of a guess and what follows from it.
+func (s *Service) judgeGuess(ctx context.Context, g *guess) (View, Outcome, error) {
 	done, err := s.begin(g.replay)
 	if err != nil {
 		return View{}, 0, err
 	}
 	defer done()
-	tenant, ok := s.Directory().Tenant(req.Caller.Tenant)
+	tenant, ok := s.Directory().Tenant(g.caller.Tenant)
 	if ok {
 		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), prompt: tenant.Guessing.NoDelay, forever: tenant.Guessing.NoTrials}
-	}
-	if ok {
-		g.gate = g.bound(ring, tenant, req.Client)
+		g.gate = g.bound(g.ring, tenant, g.client)
 	}
 	load := g.keys()
 	load.Replays, load.Counters = g.replay.keys(), g.gate.keys()
@@ -162,11 +165,13 @@ type guess struct {
 	service *Service
 	ring    *Ring
 	code    string
+	link    *linkMAC // of a token that was given in place of a code, or nil
 	peek    bool
 	binding binding
 	receipt bool
 	replay  *replayCheck
 	repeat  *Repeat
+	client  netip.Addr
 	gate    *gate   // of the end user's network, or nil
 	bounds  guesser // what is known of the guess before the step
 	subject SubjectTag
@@ -182,8 +187,8 @@ func (g *guess) decide(now time.Time, st *State) (refusal, failure error) {
 	if err := g.replay.seen(now, st); err != nil {
 		return err, nil
 	}
-	if err := g.find(now, st); err != nil {
-		return err, nil
+	if refusal, failure = g.admit(now, st); refusal != nil || failure != nil {
+		return refusal, failure
 	}
 	if refusal, failure = g.judge(now, st); refusal != nil || failure != nil {
 		return refusal, failure
@@ -217,25 +222,25 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	g.subject = g.ring.subjectTag(g.v.Tenant, g.v.Spec.Subject)
 	by := g.bounds
 	by.subject, by.channel, by.fresh = g.subject, g.v.channel(), g.v.Attempts == 0
-	if rule, wait := g.dest.mayJudge(now, by); wait > 0 && !g.v.Spec.Test {
+	if rule, wait := g.barred(now, by); wait > 0 && !g.v.Spec.Test {
 		g.outcome = OutcomeThrottled
 		st.Journal(g.refused(now, rule))
 		e := throttled(rule, wait)
 		e.Message = "too many wrong guesses for this address"
 		return e, nil
 	}
-	if d := g.gate.judge(now, st, false); d.wait > 0 && !g.v.Spec.Test {
+	if d := g.gate.judge(now, st, g.v.Spec.Test); d.wait > 0 {
 		g.outcome = OutcomeThrottled
 		st.Journal(g.refused(now, d.rule))
 		return d.refusal(), nil
 	}
-	right, err := g.ring.Code(&g.v)
+	same, err := g.same()
 	if err != nil {
 		return nil, &Error{Kind: Internal, Cause: fmt.Errorf("verification %s: %w", g.v.ID, err)}
 	}
-	g.gate.charge(now, st, false)
+	g.gate.charge(now, st, g.v.Spec.Test)
 	// The code is compared in any case, so that the time tells nothing of it.
-	same, bound := sameCode(right, g.code), g.binding.holds(&g.v.Spec)
+	bound := g.binding.holds(&g.v.Spec)
 	switch actor := g.caller.Identity; {
 	case !same || !bound:
 		g.wrong(now, st, actor)

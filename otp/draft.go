@@ -253,11 +253,15 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 
 // fillable refuses a start whose text on a channel shows what nobody gave.
 func (d *draft) fillable(channel Channel) *Error {
-	w, err := d.tenant.wordingFor(d.profile.Name, channel, d.record.Spec.Locale, &d.letter)
+	letter := d.letter
+	if channel == Email {
+		letter.link = d.profile.Link
+	}
+	w, err := d.tenant.wordingFor(d.profile.Name, channel, d.record.Spec.Locale, &letter)
 	if err != nil {
 		return &Error{Kind: Internal, Cause: err}
 	}
-	values := map[string]string{"code": "", "brand": "", "expires_in": "", "minutes": ""}
+	values := map[string]string{"code": "", "brand": "", "expires_in": "", "minutes": "", "link": ""}
 	for name := range d.req.Variables {
 		values[name] = ""
 	}
@@ -290,7 +294,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		Dialect: d.req.Dialect, Owner: d.req.Caller.Identity, Profile: d.profile.Name, Purpose: d.purpose, Channel: d.req.Channel,
 		Locale: spec.Locale, Country: spec.Country, Plan: spec.Plan, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
 		Length: d.settings.Length, KeyID: d.ring.current(UseCode, now).id, OwnCode: d.req.Code != "",
-		FreshCode: d.profile.Resend == "new", Context: d.req.Payment.digest(), Metadata: d.req.Metadata, Receipt: d.profile.Receipt, Test: d.test != nil,
+		FreshCode: d.profile.Resend == "new", Context: d.req.Payment.digest(), Metadata: d.req.Metadata, Receipt: d.profile.Receipt, Test: d.test != nil, Link: d.linked(),
 	}
 	if spec.Letter, err = d.ring.sealJSON(now, s.o.Rand, sealName("letter", id), d.letter); err != nil {
 		return err

@@ -8,3 +8,12 @@ func LockKey(r *Ring, tenant, subject string) Key { return r.lockKey(tenant, sub
 
 // CoversForTest lets tests ask a test address alone.
 func CoversForTest(a *TestAddress, to Address) bool { return a.covers(to) }
+
+// LinkTokenForTest is the token of a verification, whether it has one or not.
+func LinkTokenForTest(r *Ring, v *Verification) string {
+	mac, err := r.linkMAC(v)
+	if err != nil {
+		return ""
+	}
+	return linkToken{v.ID, mac}.String()
+}

@@ -103,7 +103,7 @@ func (g *guess) bound(ring *Ring, t *Tenant, client netip.Addr) *gate {
 	}
 	near, _ := networks(client)
 	rules := &gate{tenant: t}
-	rules.addKeyed(RuleChecks, ring, t.limits.Checks, false, "raise limits.checks, or leave out client_ip where many people share an address", "checks of "+region(client), near.String())
+	rules.addKeyed(RuleChecks, ring, t.limits.Checks, true, "raise limits.checks, or leave out client_ip where many people share an address", "checks of "+region(client), near.String())
 	return rules
 }
 

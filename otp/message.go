@@ -93,11 +93,15 @@ func (s *Service) Render(d *Dispatch) (Text, error) {
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, letter)
+	linked := *letter // the courier may keep the other
+	if linked.link, err = tenant.linkFor(ring, v, d.Message.Channel); err != nil {
+		return Text{}, AsError(err)
+	}
+	w, err := tenant.wordingFor(v.Spec.Profile, d.Message.Channel, v.Spec.Locale, &linked)
 	if err != nil {
 		return Text{}, AsError(err)
 	}
-	return w.render(d.Message.Channel, letter, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
+	return w.render(d.Message.Channel, &linked, code, tenant.brand(), v.Spec.Locale, v.Expires.Sub(s.Now())), nil
 }
 
 // Attempt is what became of one try of a message.

@@ -23,6 +23,9 @@ func (t *Template) Preview(channel Channel, locale string, s Sample) (Text, erro
 		tenant.Templates = []Template{alone}
 	}
 	letter := &Letter{Variables: s.Variables}
+	if showsLink(t.Text) {
+		letter.link = sampleLink
+	}
 	w, err := tenant.wordingFor("", channel, locale, letter)
 	if err != nil {
 		return Text{}, err
@@ -30,12 +33,12 @@ func (t *Template) Preview(channel Channel, locale string, s Sample) (Text, erro
 	return w.render(channel, letter, s.Code, s.Brand, locale, s.Left), nil
 }
 
-// Variables lists what a template shows beside {{code}}, {{brand}},
+// Variables lists what a template shows beside {{code}}, {{link}}, {{brand}},
 // {{expires_in}} and {{minutes}}: the request brings these, each once.
 //
 // Errors: as [Template.Preview].
 func (t *Template) Variables() ([]string, error) {
-	known := map[string]bool{"code": true, "brand": true, "expires_in": true, "minutes": true}
+	known := map[string]bool{"code": true, "link": true, "brand": true, "expires_in": true, "minutes": true}
 	var all []string
 	for _, s := range []string{t.Subject, t.Text} {
 		parsed, err := parseTemplate(s)

@@ -95,6 +95,7 @@ type Letter struct {
 	Default   string            `json:"default,omitempty"` // the dialect's, for when the tenant has none
 	Variables map[string]string `json:"vars,omitempty"`
 	Payment   *Payment          `json:"payment,omitempty"` // that the code authorises, or nil
+	link      string            // that an e-mail shows, or ""; derived when it is sent and kept nowhere
 }
 
 // Destination is what a tenant's server remembers of one address, over all its

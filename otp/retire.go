@@ -213,7 +213,7 @@ func (s *Service) KeyNeeds(ctx context.Context, use Use, id string) (needs []str
 	case UseCode:
 		now := s.Now()
 		return s.verificationsUnder(ctx, ring, k, needs, func(v *Verification) bool {
-			return v.Status == Pending && now.Before(v.Expires) && !v.Spec.OwnCode && v.Spec.KeyID == k.id
+			return v.Status == Pending && now.Before(v.Expires) && (!v.Spec.OwnCode || v.Spec.Link) && v.Spec.KeyID == k.id
 		}, "codes that people wait for; the oldest was started at %s")
 	}
 	return nil, nil

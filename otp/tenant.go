@@ -82,6 +82,9 @@ type Profile struct {
 	Sender      string              `json:"sender,omitempty"`
 	Plan        []Leg               `json:"plan,omitempty"`    // channels that follow one another
 	Receipt     bool                `json:"receipt,omitempty"` // approvals come with a receipt over the native API
+	// Link is the page of the application that e-mails lead to, behind which a
+	// token stands as #token=TOKEN; "" for none. See [Service.Redeem].
+	Link string `json:"link,omitempty"`
 	// RepeatWindow is how long an equal start is taken for the same one; below
 	// zero, never. What the dialect does when zero, see [Retry].
 	RepeatWindow time.Duration `json:"repeat_window,omitempty"`

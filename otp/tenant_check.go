@@ -93,6 +93,7 @@ func (t *Tenant) check(path string) Mistakes {
 		f.check(tpl.Profile == "" || names[tpl.Profile], at+".profile", "there is no profile %q", tpl.Profile)
 		tpl.check(f, at)
 		t.checkPayments(f, i, at)
+		t.checkLinks(f, tpl, at)
 	}
 	for i := range t.Credentials {
 		t.Credentials[i].check(f, fmt.Sprintf(".credentials[%d]", i))
@@ -112,6 +113,7 @@ func (p *Profile) check(f *faultList, at string) {
 	f.check(p.MaxAttempts >= 0 && p.MaxAttempts <= MaxAttempts, at+".max_attempts", "must be 1 to %d", MaxAttempts)
 	f.check(p.Sender == "" || senderFault(p.Sender) == "", at+".sender", "%s", senderFault(p.Sender))
 	f.check(p.RepeatWindow <= maxRepeatWindow, at+".repeat_window", "must be at most %s", maxRepeatWindow)
+	f.check(p.Link == "" || linkFault(p.Link) == "", at+".link", "%s", linkFault(p.Link))
 	p.checkPlan(f, at)
 	for _, dialect := range slices.Sorted(maps.Keys(p.Aliases)) {
 		f.check(dialect != "" && !slices.Contains(p.Aliases[dialect], ""), at+".aliases."+dialect, "must map a dialect to names")

@@ -58,6 +58,7 @@ type Text struct {
 	Body    string // plain text
 	Locale  string
 	Code    string // for carriers that take it by itself, such as approved templates
+	Link    string // that Body shows, with its token, or ""
 	Brand   string
 	Params  map[string]string // see [Template.Params]
 }
@@ -134,11 +135,16 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 	switch channel {
 	case Email:
 		body = base.long
+		if letter.link != "" {
+			body += builtinLink(locale)
+		}
 	case Voice:
 		body = base.spoken
 	}
 	for _, tpl := range t.templatesFor(profile, channel) {
-		if tpl.locale(t) == locale {
+		// A text with a link is not for a verification from before its profile
+		// had one.
+		if tpl.locale(t) == locale && (letter.link != "" || !showsLink(tpl.Text)) {
 			body, own, chosen = tpl.Text, letter.Text, tpl
 			if tpl.Subject != "" {
 				subject = tpl.Subject
@@ -207,7 +213,7 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 	letter.Payment.into(values)
 	values["brand"], values["expires_in"] = brand, lifeText(left)
 	values["minutes"] = fmt.Sprint(minutes(left))
-	values["code"] = code
+	values["code"], values["link"] = code, letter.link
 	if channel == Voice {
 		values["code"] = strings.Join(strings.Split(code, ""), ", ")
 	}
@@ -215,11 +221,14 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 		Channel: channel, To: letter.To, From: oneLine(letter.Sender), Locale: locale, Body: w.body.fill(values), Code: code,
 		Brand: brand, Params: w.params,
 	}
+	if w.body.names("link") {
+		t.Link = letter.link
+	}
 	if len(w.last) > 0 {
 		t.Body = strings.TrimRight(t.Body, "\r\n") + "\n" + w.last.fill(values)
 	}
 	if channel == Email {
-		values["code"] = "" // a subject shows on locked screens
+		values["code"], values["link"] = "", "" // a subject shows on locked screens
 		t.Subject = strings.TrimSpace(w.subject.fill(values))
 	}
 	return t

@@ -40,6 +40,7 @@ func New(h api.Host) api.Dialect {
 		d.route(http.MethodPost, one+"/resend", otp.ScopeSend, http.StatusOK, d.resend),
 		d.route(http.MethodPost, one+"/next", otp.ScopeSend, http.StatusOK, d.next),
 		d.route(http.MethodPost, one+"/cancel", otp.ScopeSend, http.StatusOK, d.cancel),
+		d.linkRoute(),
 		d.route(http.MethodPut, contact, otp.ScopeAdmin, http.StatusOK, d.putContact),
 		d.route(http.MethodGet, contact, otp.ScopeRead, http.StatusOK, d.getContact),
 		d.route(http.MethodDelete, contact, otp.ScopeAdmin, http.StatusNoContent, d.deleteContact),

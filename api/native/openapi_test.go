@@ -145,6 +145,8 @@ func TestTheDocumentIsTrue(t *testing.T) {
 	playRefusals(t, router, seen)
 	playPlan(t, router, seen)
 	playTests(t, router, seen)
+	playLinks(t, router, seen)
+	playLocked(t, router, seen)
 	promised := map[string]bool{}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {

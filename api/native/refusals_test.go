@@ -43,6 +43,7 @@ func operations(id string) []struct{ method, path, scope, wrong string } {
 		{"POST", one + "/resend", "send", ""},
 		{"POST", one + "/next", "send", ""},
 		{"POST", one + "/cancel", "send", ""},
+		{"POST", "/v1/links/redeem", "check", `{"token":1}`},
 		{"PUT", "/v1/contacts/4711", "admin", `{"sms":1}`},
 		{"GET", "/v1/contacts/4711", "read", ""},
 		{"DELETE", "/v1/contacts/4711", "admin", ""},

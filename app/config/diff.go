@@ -226,5 +226,6 @@ func profileDiff(old, new *otp.Profile) string {
 	add("repeat_window", old.RepeatWindow != new.RepeatWindow, arrow(windowWord(old), windowWord(new)))
 	add("plan", !slices.Equal(old.Plan, new.Plan), "")
 	add("receipt", old.Receipt != new.Receipt, fmt.Sprintf("%t -> %t", old.Receipt, new.Receipt))
+	add("link", old.Link != new.Link, arrow(old.Link, new.Link))
 	return strings.Join(all, ", ")
 }

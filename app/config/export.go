@@ -318,6 +318,7 @@ func exportProfile(p *otp.Profile) *pairs {
 		return o
 	})
 	m.yes("receipt", p.Receipt)
+	m.some("link", p.Link)
 	if p.RepeatWindow < 0 {
 		m.put("repeat_window", text("0s"))
 	} else {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/aldaba-otp/aldaba/otp"
@@ -114,6 +115,23 @@ func (r *Report) links() {
 		r.add(Warning, "link_plain", "write https://, or no link at all", "holds a link without TLS (http://); filters take it for phishing")
 	case strings.Contains(lower, "https://") && r.Channel == otp.SMS:
 		r.add(Note, "link", "leave it out: a text with a code needs none, and people learn to follow links in forged ones", "holds a link; some countries' carriers block texts with links that are not registered")
+	}
+}
+
+// token judges the place of {{link}}.
+func (r *Report) token(c *Case) {
+	at := regexp.MustCompile(`\{\{\s*link\s*\}\}`)
+	for _, found := range at.FindAllStringIndex(c.Template.Text, -1) {
+		before, _ := utf8.DecodeLastRuneInString(c.Template.Text[:found[0]])
+		after, _ := utf8.DecodeRuneInString(c.Template.Text[found[1]:])
+		switch {
+		case c.Template.Channel != otp.Email:
+			r.add(Warning, "link_channel", "write a text of its own with channel: email", "shows {{link}}, which only e-mail has; such a template is refused")
+			return
+		case found[0] > 0 && !unicode.IsSpace(before) || found[1] < len(c.Template.Text) && !unicode.IsSpace(after):
+			r.add(Warning, "link_alone", "give it a line of its own, without a full stop", "has something right before or behind {{link}}, which mail programs may take for a part of it")
+			return
+		}
 	}
 }
 

@@ -80,6 +80,7 @@ func Check(c Case) (Report, error) {
 	if c.Channel == otp.SMS || c.Channel == otp.Email {
 		r.links()
 	}
+	r.token(&c)
 	return r, nil
 }
 

@@ -133,6 +133,29 @@ func TestBuiltInTextsFitOnePart(t *testing.T) {
 	}
 }
 
+func TestLinksStandAlone(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"{{code}}\n{{link}}\nAdiós":      "",
+		"{{link}} {{code}}":              "",
+		"{{code}} {{ link }}":            "",
+		"{{code}} {{link}}.":             "warning link_alone",
+		"{{code}} <{{link}}>":            "warning link_alone",
+		"{{code}} {{link}}\n({{link}})":  "warning link_alone",
+		"{{code}} {{linked}}. {{links}}": "",
+	} {
+		tenant := &otp.Tenant{Name: "acme", Templates: []otp.Template{{Channel: otp.Email, Text: text}}}
+		all, err := Tenant(tenant)
+		if err != nil || len(all) != 1 || rules(all[0]) != want || !strings.Contains(all[0].Text, "https://app.example/verify#token=") != (want == "" && strings.Contains(text, "links")) {
+			t.Errorf("%q: %+v, %v", text, all, err)
+		}
+		tenant.Templates[0].Channel = otp.SMS
+		if all, err = Tenant(tenant); err != nil || strings.Contains(rules(all[0]), "warning link_channel") != !strings.Contains(text, "links") {
+			t.Errorf("%q as a text message: %s, %v", text, rules(all[0]), err)
+		}
+	}
+}
+
 func TestTenantIsJudgedWithItsLongestValues(t *testing.T) {
 	t.Parallel()
 	tenant := &otp.Tenant{

@@ -86,6 +86,51 @@ func TestALetterHasWhatItShould(t *testing.T) {
 	}
 }
 
+// TestALinkIsAButtonThatKeepsItsToken takes a code that stands in the token too,
+// and a page whose address wants to be markup.
+func TestALinkIsAButtonThatKeepsItsToken(t *testing.T) {
+	t.Parallel()
+	p := opened(t, plainly("127.0.0.1:25"))
+	m := letterTo("ana@example.com")
+	m.Code = "482913"
+	m.Link = "https://app.example/a&b;'c=" + strings.Repeat("x", 400) + "#token=AZ482913_-abcdefghijklmnopqrstuvwxyz0123456"
+	m.Body = "Code: 482913.\n\nOr open\n" + m.Link + "\nand confirm 482913."
+	got := read(t, string(composed(t, p, m).data))
+	if got.text != m.Body {
+		t.Errorf("the text is %q", got.text)
+	}
+	page, _, _ := strings.Cut(m.Link, "#")
+	shown := strings.NewReplacer("&", "&amp;", "'", "&#39;").Replace(page)
+	if strings.Count(got.html, "<a href=") != 1 || strings.Count(got.html, "</a>") != 1 || strings.Count(got.html, "token=AZ") != 1 {
+		t.Errorf("the page has not one link:\n%s", got.html)
+	}
+	if !strings.Contains(got.html, ">"+shown+"</a><br>and confirm ") || strings.Count(got.html, ">482913</strong>") != 2 {
+		t.Errorf("the page shows it as\n%s", got.html)
+	}
+	_, href, _ := strings.Cut(got.html, `<a href="`)
+	href, _, _ = strings.Cut(href, `"`)
+	if strings.NewReplacer("&amp;", "&", "&#39;", "'", "%27", "'").Replace(href) != m.Link {
+		t.Errorf("it leads to %s, want %s", href, m.Link)
+	}
+	for _, no := range []string{"<img", "src", "url(", "<script", "rgb", "color: #"} {
+		if strings.Contains(got.html, no) {
+			t.Errorf("the page has %s", no)
+		}
+	}
+}
+
+// A link that is none is never one in the page, whoever made the message.
+func TestAScriptIsNoLink(t *testing.T) {
+	t.Parallel()
+	p := opened(t, plainly("127.0.0.1:25"))
+	m := letterTo("ana@example.com")
+	m.Link = "javascript:alert(1)"
+	m.Body = m.Link
+	if got := read(t, string(composed(t, p, m).data)); strings.Contains(got.html, `href="javascript`) {
+		t.Errorf("the page has\n%s", got.html)
+	}
+}
+
 func unworded(t *testing.T, text string) string {
 	t.Helper()
 	shown, err := (&mime.WordDecoder{}).DecodeHeader(text)

@@ -10,7 +10,11 @@ import (
 
 // pageText is the HTML part: the same words as the text part, the code large.
 // It names no colour, so that the reader's own (light, dark, high contrast)
-// hold with their full contrast; it loads nothing and links to nothing.
+// hold with their full contrast; it loads nothing, and links to nothing but the
+// page where the code may be confirmed instead. That link shows where it leads
+// and keeps its token from the screen, and from who has the page read aloud; it
+// is as large as a finger needs (WCAG 2.2, 2.5.8) and has a border, so that it
+// is known for a link without a colour.
 const pageText = `<!DOCTYPE html>
 <html{{with .Lang}} lang="{{.}}"{{end}} dir="auto">
 <head>
@@ -30,7 +34,7 @@ const pageText = `<!DOCTYPE html>
 {{- range .Paragraphs}}
 <p dir="auto" style="margin: 0 0 16px;">
 {{- range $i, $line := .}}{{if $i}}<br>{{end}}
-{{- range $line}}{{if .Code}}<strong style="font-size: 28px; letter-spacing: 2px; white-space: nowrap;">{{.Text}}</strong>{{else}}{{.Text}}{{end}}{{end}}
+{{- range $line}}{{if .Link}}<a href="{{.Link}}" style="display: inline-block; padding: 12px 20px; border: 2px solid; border-radius: 4px; color: inherit; overflow-wrap: anywhere;">{{.Text}}</a>{{else if .Code}}<strong style="font-size: 28px; letter-spacing: 2px; white-space: nowrap;">{{.Text}}</strong>{{else}}{{.Text}}{{end}}{{end}}
 {{- end}}</p>
 {{- end}}
 </main>
@@ -38,10 +42,11 @@ const pageText = `<!DOCTYPE html>
 </html>
 `
 
-// piece is a run of text: the code, or not.
+// piece is a run of text: the code, the link, or neither.
 type piece struct {
 	Text string
 	Code bool
+	Link string // where Text leads, or ""
 }
 
 // newPage reads the page.
@@ -59,7 +64,7 @@ func render(page *template.Template, m delivery.Message, text string) (string, e
 		}
 		var lines [][]piece
 		for line := range strings.SplitSeq(paragraph, "\n") {
-			lines = append(lines, pieces(line, m.Code))
+			lines = append(lines, pieces(line, m.Code, m.Link))
 		}
 		data.Paragraphs = append(data.Paragraphs, lines)
 	}
@@ -68,17 +73,27 @@ func render(page *template.Template, m delivery.Message, text string) (string, e
 	return b.String(), err
 }
 
-// pieces cuts a line at the code.
-func pieces(line, code string) []piece {
-	if code == "" {
-		return []piece{{Text: line}}
+// pieces cuts a line at the link and at the code. The link goes first: its token
+// may hold the characters of the code.
+func pieces(line, code, link string) []piece {
+	page, _, _ := strings.Cut(link, "#")
+	return cut(line, link, piece{Text: page, Link: link}, func(part string) []piece {
+		return cut(part, code, piece{Text: code, Code: true}, func(part string) []piece { return []piece{{Text: part}} })
+	})
+}
+
+// cut puts a piece in each place of a text, and what is made of the rest between
+// them. No text has no place.
+func cut(line, text string, in piece, rest func(part string) []piece) []piece {
+	if text == "" {
+		return rest(line)
 	}
 	var all []piece
-	for i, part := range strings.Split(line, code) {
+	for i, part := range strings.Split(line, text) {
 		if i > 0 {
-			all = append(all, piece{code, true})
+			all = append(all, in)
 		}
-		all = append(all, piece{Text: part})
+		all = append(all, rest(part)...)
 	}
 	return all
 }
