@@ -75,8 +75,14 @@ func partOfTheCode(t *testing.T, s *Scene) {
 // claims is what a request might say and only the server decides.
 func claims() [][2]string {
 	return [][2]string{
-		{"status", "approved"}, {"verified", "true"}, {"bypass_otp", "1"}, {"test_mode", "true"}, {"tenant", "globex"},
-		{"attempts", "0"}, {"attempts_left", "1000"}, {"expires_at", "2099-01-01T00:00:00Z"},
+		{"status", "approved"},
+		{"verified", "true"},
+		{"bypass_otp", "1"},
+		{"test_mode", "true"},
+		{"tenant", "globex"},
+		{"attempts", "0"},
+		{"attempts_left", "1000"},
+		{"expires_at", "2099-01-01T00:00:00Z"},
 	}
 }
 
