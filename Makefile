@@ -73,6 +73,10 @@ long: ## Race rounds, kill -9 cycles and outages of carriers in full size, witho
 fuzz: ## Fuzz each target with $(FUZZ) inputs (FUZZ=30s: for a while).
 	./scripts/fuzz.sh $(FUZZ)
 
+.PHONY: planted
+planted: ## Plant each defect of e2e/planted and fail when a test does not notice (about 4 minutes; needs git).
+	./scripts/planted.sh
+
 .PHONY: size
 size: ## Fail when the static binary is 45 MB or more.
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o build/aldaba ./cmd/aldaba

@@ -172,6 +172,9 @@ func state(t *testing.T, d *app.Dev, b belongings, all []otp.ID) string {
 // has mounted them, with globex's credentials and acme's ids and codes. What is
 // answered is what an id that was never issued gets, and nothing of acme's
 // moves.
+//
+// CVE-2026-53725 (Parse Server): when a read was denied, the raw row was
+// answered with its secrets.
 func TestAnotherTenantsCredentialsChangeAndRevealNothing(t *testing.T) {
 	t.Parallel()
 	s := run(t, app.DevOptions{Data: folder(t)})

@@ -35,6 +35,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // for every code, key and address in everything that a run writes but the
 // message itself: log, metrics, spans, exports, the answers of the admin
 // interface, and the files of the database, in clear, hexadecimal and base64.
+//
+// CVE-2026-77264, HackerOne 777957 (MTN): an answer held the secret.
 func TestNothingThatIsWrittenHoldsASecret(t *testing.T) {
 	t.Parallel()
 	spans := &sink{}

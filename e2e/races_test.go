@@ -90,6 +90,10 @@ func fight(servers []*server, l tongue, id, native, code string) map[verdict]int
 }
 
 // TestOfManyRightCodesAtOnceOneIsApproved is the first promise of all.
+//
+// CVE-2026-107276 (MISP), GHSA-x2wq-9x2f-fhj7 (Spring Security, over JDBC),
+// GHSA-2299-ghjr-6vjp, GHSA-w73w-g5xw-rwhf (Parse Server): one code let several
+// in; here also with two servers over one database.
 func TestOfManyRightCodesAtOnceOneIsApproved(t *testing.T) {
 	rounds(t, func(t *testing.T, servers []*server, l tongue) {
 		to := fresh()

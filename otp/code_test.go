@@ -15,6 +15,7 @@ func sample() derivation {
 
 var codeKey = bytes.Repeat([]byte{7}, 32)
 
+// CVE-2021-23451 (otp-generator): codes came from a weak source.
 func TestCodesAreUniformAtEachPosition(t *testing.T) {
 	t.Parallel()
 	const n = 100_000
@@ -47,6 +48,8 @@ func TestCodesAreUniformAtEachPosition(t *testing.T) {
 	}
 }
 
+// CVE-2026-8760 after CVE-2024-11178 (Login with OTP): no code began with 0, so
+// that there were 900,000 of them.
 func TestLeadingZerosAreKept(t *testing.T) {
 	t.Parallel()
 	d, zeros := sample(), 0
@@ -130,6 +133,7 @@ func TestAlnumHoldsNoLookAlikes(t *testing.T) {
 	}
 }
 
+// GHSA-rmmc-8cqj-hfp3 (otpauth): a single right digit was accepted.
 func TestOnlyTheSameCodeIsTheSame(t *testing.T) {
 	t.Parallel()
 	for guess, want := range map[string]bool{"012345": true, "12345": false, "0123456": false, "": false, "012346": false, " 012345": false, "٠12345": false} {

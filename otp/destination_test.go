@@ -76,6 +76,7 @@ func TestLedgerIsFullAfterTheGuessesOfRulingR5(t *testing.T) {
 	}
 }
 
+// privacyIDEA #1578: once a counter's time had passed, guesses were unlimited.
 func TestGuessesAgeOutOneByOne(t *testing.T) {
 	t.Parallel()
 	var d Destination

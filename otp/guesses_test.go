@@ -125,6 +125,7 @@ func TestAChannelLocksOnce(t *testing.T) {
 	}
 }
 
+// privacyIDEA #1578: time alone cleared the counter, and guesses were unlimited.
 func TestSilenceClearsNoRun(t *testing.T) { // T08
 	t.Parallel()
 	for failures, days := range map[int]int{0: 30, 5: 30, 6: 365, 100: 365} {

@@ -39,6 +39,9 @@ func failing(t *testing.T, w *world.World, n int) {
 }
 
 // A stranger takes days for a hundred wrong guesses, all the API lets him have.
+//
+// CVE-2024-32868, GHSA-7j7j-66cv-m239 (Zitadel): there was no lockout for codes.
+// privacyIDEA #1578: once its time had passed, guesses were free.
 func TestHundredWrongGuessesInARowLockTheAddress(t *testing.T) { // T07, T08
 	t.Parallel()
 	w := tenants(t)
@@ -179,6 +182,8 @@ func TestLockedAddressSendsNothingMore(t *testing.T) {
 	}
 }
 
+// CVE-2025-64102, GHSA-xrw9-r35x-x878 (Zitadel): a lockout by which strangers
+// could keep anybody out, so that it was left off.
 func TestStrangerLocksOutNobodyElse(t *testing.T) {
 	t.Parallel()
 	w := tenants(t)
@@ -369,6 +374,9 @@ func TestSprayingSlowsWhoGuessesWrongAndNobodyElse(t *testing.T) { // T09
 
 // A fresh code for each guess, and another spelling of the number, buy no more
 // than the ledger and the sends of a day.
+//
+// CVE-2026-33640, GHSA-cwhc-53hw-qqx6 (Outline): the limiter of codes by mail
+// could be gone around.
 func TestFreshCodesAndSpellingsBuyNoMoreGuesses(t *testing.T) { // T04, T06
 	t.Parallel()
 	w := tenants(t)

@@ -53,6 +53,8 @@ func many(n int, code string) []string {
 	return list
 }
 
+// CVE-2026-107276 (MISP), GHSA-x2wq-9x2f-fhj7 (Spring Security), better-auth PR
+// 8067: between reading a code and using it up others could use it too.
 func TestOneOfManyRightGuessesWins(t *testing.T) { // T13
 	t.Parallel()
 	for range 20 {
@@ -64,6 +66,7 @@ func TestOneOfManyRightGuessesWins(t *testing.T) { // T13
 	}
 }
 
+// better-auth PR 8067: guesses that came at once went around the limit.
 func TestEachOfManyWrongGuessesSpendsATry(t *testing.T) { // T14
 	t.Parallel()
 	for range 20 {

@@ -13,6 +13,7 @@ import (
 	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
+// CVE-2026-31875 (Parse Server): a recovery code was never used up.
 func TestRightCodeIsAcceptedOnce(t *testing.T) {
 	t.Parallel()
 	w := tenants(t)
@@ -34,6 +35,9 @@ func TestRightCodeIsAcceptedOnce(t *testing.T) {
 	}
 }
 
+// CVE-2026-15210, CVE-2026-19256, CVE-2025-4094, CVE-2025-56224: a code could be
+// tried without an end. CVE-2026-105638, GHSA-mqjv-rwgv-4gxq (Plane): where
+// codes were judged nothing was counted.
 func TestLastTryExhausts(t *testing.T) { // T01, T03
 	t.Parallel()
 	w := tenants(t)
@@ -75,6 +79,8 @@ func TestPeekJudgesAndCountsButDoesNotConsume(t *testing.T) {
 	}
 }
 
+// GHSA-xmmm-jw76-q7vg (Keycloak): a code lived longer than was said.
+// CVE-2024-8122 (WSO2), CVE-2026-8760 (Login with OTP): it never expired.
 func TestCodeLivesUntilItsExpiryAndNotAtIt(t *testing.T) { // T20
 	t.Parallel()
 	w := tenants(t)
@@ -242,6 +248,7 @@ func TestReplacedOneWhoseLifeIsOverIsExpired(t *testing.T) {
 	}
 }
 
+// CVE-2026-3655, CVE-2026-94256: what was proven was not bound to whom.
 func TestCodeOfOneVerificationIsWrongForAnother(t *testing.T) { // T22, T25
 	t.Parallel()
 	w := tenants(t)

@@ -51,6 +51,10 @@ func Run(t *testing.T, construct Constructor, speaker Speaker) {
 		{"of 64 right codes at once one is accepted", raceRight},
 		{"of 64 wrong codes at once each try is used once", raceWrong},
 		{"no answer holds a code or a full address", nothingLeaks},
+		{"guesses and starts from many sources share one limit", manySources},
+		{"a part of the code is not the code", partOfTheCode},
+		{"what a request claims decides nothing", claimsDecideNothing},
+		{"an address seen before is answered like any other", knownAndUnknownAlike},
 	}
 	for _, f := range facts {
 		t.Run(f.name, func(t *testing.T) {
@@ -77,6 +81,9 @@ func rightCode(_ *testing.T, s *Scene) {
 	}
 }
 
+// onceOnly: a code is used up by its approval (T19).
+//
+// CVE-2026-31875 (Parse Server): a recovery code was never used up.
 func onceOnly(_ *testing.T, s *Scene) {
 	id, code := s.start(number)
 	s.check(id, code)
@@ -93,6 +100,11 @@ func wrongThenRight(_ *testing.T, s *Scene) {
 	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeApproved, tries-1))
 }
 
+// tooMany: a code has few tries, and no time gives them back (T01, T03).
+//
+// CVE-2026-105638, GHSA-mqjv-rwgv-4gxq (Plane), CVE-2026-8760 after
+// CVE-2024-11178 (Login with OTP), CVE-2026-15210, CVE-2026-19256,
+// CVE-2025-4094, CVE-2025-56224: codes could be tried without an end.
 func tooMany(_ *testing.T, s *Scene) {
 	id, code := s.start(number)
 	for left := tries - 1; left >= 0; left-- {
@@ -110,6 +122,10 @@ func usedForEver(_ *testing.T, s *Scene) {
 	s.expect("the right code after its life", s.check(id, code), s.speaker.Outcome(otp.OutcomeUsed, 0))
 }
 
+// expired: a code is good before its expiry and not at it (T20).
+//
+// CVE-2026-8760, CVE-2024-8122 (WSO2): codes never expired.
+// GHSA-xmmm-jw76-q7vg (Keycloak): they lived longer than was said.
 func expired(_ *testing.T, s *Scene) {
 	id, code := s.start(number)
 	life := s.newest().Expires.Sub(s.Clock.Now())
@@ -151,6 +167,9 @@ func flip(id string) string {
 	return id[:len(id)-1] + "1"
 }
 
+// foreign: another tenant's verification is unknown (T48).
+//
+// CVE-2026-3655, CVE-2026-94256: what was proven was not bound to whom.
 func foreign(_ *testing.T, s *Scene) {
 	id, code := s.start(number)
 	s.expect("the right code from another tenant", s.say(Check, Words{As: Globex, ID: id, Code: code}), s.speaker.Kind(Check, otp.NotFound))
@@ -213,6 +232,10 @@ func delayed(t *testing.T, s *Scene) {
 }
 
 // locked: 100 wrong guesses in a row refuse the right code and further starts.
+//
+// CVE-2024-32868, GHSA-7j7j-66cv-m239 (Zitadel): there was no lockout for
+// codes; CVE-2025-64102, GHSA-xrw9-r35x-x878: later it was off by default, and
+// missing in newer calls. It has no switch here, and each language tells it.
 func locked(t *testing.T, s *Scene) {
 	id, code := s.start(number)
 	s.failures(99)
@@ -342,6 +365,11 @@ func (s *Scene) race(id, code string) map[string]int {
 	return words
 }
 
+// raceRight: of many right codes at once one is accepted (T13).
+//
+// CVE-2026-107276 (MISP): read, compare and delete were three steps.
+// GHSA-2299-ghjr-6vjp, GHSA-w73w-g5xw-rwhf (Parse Server), better-auth PR 8067:
+// one code was good several times when it came at once.
 func raceRight(t *testing.T, s *Scene) {
 	id, code := s.start(number)
 	words := s.race(id, code)
@@ -350,6 +378,9 @@ func raceRight(t *testing.T, s *Scene) {
 	}
 }
 
+// raceWrong: of many wrong codes at once each spends a try (T14).
+//
+// better-auth PR 8067: tries that came at once were not counted.
 func raceWrong(t *testing.T, s *Scene) {
 	id, code := s.start(number)
 	s.race(id, otptest.WrongCode(code))
@@ -359,6 +390,10 @@ func raceWrong(t *testing.T, s *Scene) {
 	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeExhausted, 0))
 }
 
+// nothingLeaks: no answer holds the code (T76).
+//
+// CVE-2026-77264, HackerOne 777957, HackerOne 2633888, HackerOne 2635315 (MTN):
+// the answer to the request for a code held the secret.
 func nothingLeaks(t *testing.T, s *Scene) {
 	r := s.speaker.Say(Start, Words{To: number})
 	rec := record(s, r)

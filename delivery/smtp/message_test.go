@@ -214,6 +214,9 @@ func injections() []string {
 }
 
 // TestNothingIsInjected is row T39, at every field of a message.
+//
+// CVE-2025-59937 (go-mail), golang/go#21159, GHSA-g7hc-96xr-gvvx (MimeKit): a
+// line break or quoted part of an address became commands to the relay.
 func TestNothingIsInjected(t *testing.T) {
 	t.Parallel()
 	addresses := []string{

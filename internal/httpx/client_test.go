@@ -8,6 +8,8 @@ import (
 
 // TestTheClientIsFoundBehindTrustedProxiesOnly covers T05's forged
 // X-Forwarded-For: what a stranger writes counts for nothing.
+//
+// CVE-2026-33640, GHSA-cwhc-53hw-qqx6 (Outline): a limiter could be gone around.
 func TestTheClientIsFoundBehindTrustedProxiesOnly(t *testing.T) {
 	t.Parallel()
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
