@@ -199,6 +199,7 @@ func (h *house) unstarted(t *testing.T, n int, c carriers) *server {
 	}
 	acme := otp.Tenant{
 		Name: "acme", Home: "VE", Countries: []string{"*"},
+		Limits: otp.Limits{Rate: otp.Rate{Off: true}}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff},
 		Routes: []otp.Route{{Channel: otp.SMS, Providers: way}},
 	}
 	if h.shape != nil {

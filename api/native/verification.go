@@ -22,7 +22,7 @@ const (
 	maxSubject  = 256
 	maxGuess    = 64
 	maxOwnCode  = otp.MaxLength
-	maxToken    = 4096         // of a challenge
+	maxAnswer   = 4096         // to a challenge
 	maxLifetime = 24 * 60 * 60 // seconds; the policy's ceiling is far below
 )
 
@@ -81,7 +81,7 @@ func (f *faults) startRequest() otp.StartRequest {
 		req.Locales = []string{tag}
 	}
 	req.Client, req.Limits = f.client(), f.texts("limits")
-	req.Challenge = f.text("challenge", maxToken)
+	req.Challenge = f.text("challenge", maxAnswer)
 	return req
 }
 
