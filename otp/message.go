@@ -73,6 +73,9 @@ func (m *Message) wait() {
 // letter and the derived code. Errors: Internal.
 func (s *Service) Render(d *Dispatch) (Text, error) {
 	ring, v := s.Ring(), &d.Verification
+	if v.Spec.Decoy {
+		return Text{}, &Error{Kind: Internal, Message: "a decoy is never sent"}
+	}
 	if !v.Spec.Erased.IsZero() {
 		return Text{}, &Error{Kind: Internal, Message: "the verification was erased"}
 	}
@@ -200,7 +203,10 @@ func (d *Dispatch) told(now time.Time, n int, kind EventKind, provider, detail s
 		Verification: d.Message.Verification, N: n, Tenant: d.Message.Tenant, At: now, Kind: kind, Dialect: d.Verification.Spec.Dialect,
 		Actor: "server", Detail: carried(d.Message.Channel, provider, detail),
 	}
-	e.Facts = Facts{Channel: d.Message.Channel, Country: d.Verification.Spec.Country, Provider: provider, Since: now.Sub(d.Message.Created)}
+	if d.Verification.Spec.Decoy {
+		e.Detail += " " + DecoyMark
+	}
+	e.Facts = Facts{Decoy: d.Verification.Spec.Decoy, Channel: d.Message.Channel, Country: d.Verification.Spec.Country, Provider: provider, Since: now.Sub(d.Message.Created)}
 	return e
 }
 

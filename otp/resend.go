@@ -137,6 +137,7 @@ func (a *act) maySend(now time.Time, st *State, cooldown time.Duration) error {
 func (a *act) bounds() guesser {
 	return guesser{
 		subject: a.ring.subjectTag(a.v.Tenant, a.v.Spec.Subject), channel: a.v.channel(), fresh: true, forever: a.forever,
+		decoy: a.v.Spec.Decoy,
 	}
 }
 

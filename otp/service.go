@@ -166,9 +166,12 @@ const testMark = "test"
 // event makes a journal line of a verification and counts it.
 func (v *Verification) event(kind EventKind, now time.Time, actor, detail string) Event {
 	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
-	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created), Test: v.Spec.Test}
+	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created), Test: v.Spec.Test, Decoy: v.Spec.Decoy}
 	if v.Spec.Test {
 		e.Detail = strings.TrimSpace(detail + " " + testMark)
+	}
+	if v.Spec.Decoy {
+		e.Detail = strings.TrimSpace(e.Detail + " " + DecoyMark)
 	}
 	v.Events++
 	return e

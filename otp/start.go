@@ -38,6 +38,10 @@ type StartRequest struct {
 	Payment     *Payment // what a code for AuthorizePayment authorises, else nil
 	Metadata    []byte   // JSON object, kept as it is
 
+	// Decoy is the application's word that the address belongs to no account:
+	// the start answers like any other, nothing is sent and no code is right.
+	Decoy bool
+
 	// Replace tells which older verification this one takes the place of.
 	Replace Replace
 	// Session is the dialect's own handle for [Ref]; with ReplaceSession the

@@ -223,5 +223,6 @@ func profileDiff(old, new *otp.Profile) string {
 	add("repeat_window", old.RepeatWindow != new.RepeatWindow, arrow(windowWord(old), windowWord(new)))
 	add("plan", !slices.Equal(old.Plan, new.Plan), "")
 	add("receipt", old.Receipt != new.Receipt, fmt.Sprintf("%t -> %t", old.Receipt, new.Receipt))
+	add("uniform", old.Uniform != new.Uniform, fmt.Sprintf("%t -> %t", old.Uniform, new.Uniform))
 	return strings.Join(all, ", ")
 }

@@ -316,6 +316,7 @@ func exportProfile(p *otp.Profile) *pairs {
 	} else {
 		m.duration("repeat_window", p.RepeatWindow)
 	}
+	m.yes("uniform", p.Uniform)
 	return m
 }
 
