@@ -90,6 +90,7 @@ type Service struct {
 	ring      atomic.Pointer[Ring]
 	directory atomic.Pointer[Directory]
 	guard     *passwordGuard
+	strangers *passwordGuard // of logins that nobody has
 	sources   SourceGuard
 	uses      credentialUses
 	numbers   numberBlocks
@@ -105,7 +106,7 @@ func New(o Options) *Service {
 	if o.Rand == nil {
 		o.Rand = rand.Reader //nolint:forbidigo // the default of the field
 	}
-	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now)}
+	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now), strangers: newStrangerGuard(o.Passwords, o.Now)}
 	s.ratios.tenants = make(map[string]*ratio)
 	s.numbers.next = make(map[string]numberBlock)
 	s.ring.Store(o.Ring)
