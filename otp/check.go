@@ -174,6 +174,7 @@ func (g *guess) decide(now time.Time, st *State) (refusal, failure error) {
 		return err, nil
 	}
 	if err := g.find(now, st); err != nil {
+		g.blank(now, st)
 		return err, nil
 	}
 	if refusal, failure = g.judge(now, st); refusal != nil || failure != nil {
