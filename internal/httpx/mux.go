@@ -73,6 +73,11 @@ func NewMux(routes []Route, notFound http.HandlerFunc) (*Mux, error) {
 
 // ServeHTTP serves the request or refuses it.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// Where two programs may see two ends of a body, what follows it on the
+		// connection is not read.
+		w.Header().Set("Connection", "close")
+	}
 	var values [maxVariables]string
 	found, n := m.root.find(escapedPath(r.URL), values[:0])
 	if found == nil {
@@ -81,11 +86,6 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Pattern = found.pattern
-	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
-		// Where two programs may see two ends of a body, what follows it on the
-		// connection is not read.
-		w.Header().Set("Connection", "close")
-	}
 	if headBytes(r) > HeaderLimit {
 		m.Refuse(w, r, Refusal{Status: http.StatusRequestHeaderFieldsTooLarge, Detail: "a request's line and headers have at most 16384 bytes"})
 		return
