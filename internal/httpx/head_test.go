@@ -14,7 +14,9 @@ func TestLongHeadsAreRefusedInTheWordsOfTheRoute(t *testing.T) {
 		Methods: []string{"GET"},
 		Pattern: "/a",
 		Handler: func(http.ResponseWriter, *http.Request) { served++ },
-		Refuse:  func(w http.ResponseWriter, _ *http.Request, what Refusal) { WriteJSON(w, what.Status, "", []byte(`"mine"`)) },
+		Refuse: func(w http.ResponseWriter, _ *http.Request, what Refusal) {
+			WriteJSON(w, what.Status, "", []byte(`"mine"`))
+		},
 	}}, nil)
 	if err != nil {
 		t.Fatal(err)
