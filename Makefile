@@ -34,6 +34,10 @@ build: ## Build the static binary ./aldaba.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o aldaba ./cmd/aldaba
 
 ##@ Proof
+.PHONY: timing
+timing: ## Compare the times of answers that must not differ (ALDABA_TIMING=100000 requests each).
+	ALDABA_TIMING=$${ALDABA_TIMING:-100000} $(GO) test ./e2e -count=1 -timeout=60m -run 'TestTiming$$' -v
+
 .PHONY: test
 test: ## Set up what is missing, then run everything (about 15 minutes on 2 cores).
 	./scripts/setup.sh

@@ -25,6 +25,9 @@ func (t *Trace) conclude() {
 			"if somebody waits here for a message, take the address out of the tenant's test_addresses",
 		}
 	}
+	if t.Decoy {
+		f = t.feigned()
+	}
 	switch over := t.over(); {
 	case t.Status == otp.Approved.String() && !t.Test:
 		f = finding{says: over}
@@ -302,4 +305,30 @@ func (t *Trace) when(at time.Time) string {
 		return "now"
 	}
 	return "in " + span(at.Sub(t.Now))
+}
+
+// feigned speaks of a decoy. Its journal says that a provider took it, for the
+// tenant's timeline must not tell it from others.
+func (t *Trace) feigned() finding {
+	if rule := t.hides(); rule != "" {
+		return finding{
+			fmt.Sprintf("nothing was sent: the profile %s is uniform, and the start was refused by %s", t.Profile, rule),
+			"if the person should have got a code, mend what the rule says; only this server's operator is told of it",
+		}
+	}
+	return finding{
+		"nothing was sent: the application asked for a decoy, because the address belongs to no account",
+		"if the person has an account, ask the application why it started with \"decoy\": true",
+	}
+}
+
+// hides names the rule of the refusal that a decoy stands for, or is "".
+func (t *Trace) hides() string {
+	for i := range t.Journal {
+		if l := &t.Journal[i]; l.Kind == string(otp.EventStarted) {
+			_, rule, _ := strings.Cut(l.Detail, otp.DecoyMark)
+			return strings.TrimSpace(rule)
+		}
+	}
+	return ""
 }

@@ -23,6 +23,10 @@ func (a *App) observe(e *otp.Event) {
 		a.metrics.Count(metrics.Tests, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Status: string(e.Kind)})
 		return
 	}
+	if e.Facts.Decoy { // nor these
+		a.metrics.Count(metrics.Decoys, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Status: string(e.Kind), Rule: e.Facts.Hides})
+		return
+	}
 	switch e.Kind {
 	case otp.EventSent, otp.EventRetry, otp.EventUnsent, otp.EventDelivered, otp.EventFailed, otp.EventSilent:
 		a.observeMessage(e, l)

@@ -34,6 +34,7 @@ type Trace struct {
 	MaxAttempts int        `json:"max_attempts"`
 	Sends       int        `json:"sends"`
 	Test        bool       `json:"test,omitempty"` // of a test address
+	Decoy       bool       `json:"decoy,omitempty"`
 
 	Route    *TraceRoute    `json:"route"` // in force; null when none leads there
 	Journal  []TraceLine    `json:"journal"`
@@ -132,7 +133,7 @@ func (a *App) told(one *otp.Trace) Trace {
 	t := Trace{
 		ID: v.ID.String(), Status: v.Status.String(), Tenant: v.Tenant, Dialect: v.Spec.Dialect, Profile: v.Spec.Profile, Purpose: v.Spec.Purpose,
 		To: one.To, Country: v.Spec.Country, Channel: string(v.Leg()), Created: v.Spec.Created, Expires: v.Expires,
-		Now: a.Clock.Now().UTC().Truncate(time.Millisecond), Wrong: v.Attempts, MaxAttempts: v.Spec.MaxAttempts, Sends: v.Sends, Test: v.Spec.Test,
+		Now: a.Clock.Now().UTC().Truncate(time.Millisecond), Wrong: v.Attempts, MaxAttempts: v.Spec.MaxAttempts, Sends: v.Sends, Test: v.Spec.Test, Decoy: v.Spec.Decoy,
 		Journal: []TraceLine{}, Waiting: []TraceRow{}, Limit: one.Rule, Wait: one.Wait.Seconds(),
 	}
 	if !v.Ended.IsZero() {

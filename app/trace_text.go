@@ -22,6 +22,9 @@ func (t *Trace) Text() string {
 	if t.Test {
 		row("TEST", "a test address: a fixed code proves it, nothing is sent, no limit counts")
 	}
+	if t.Decoy {
+		row("DECOY", "it answers like any other; nothing is sent and no code is right")
+	}
 	row("started", "%s, %s ago", t.Created.Format(time.RFC3339), span(t.Now.Sub(t.Created)))
 	if t.Ended != nil {
 		row("ended", "%s, after %s", t.Ended.Format(time.RFC3339), span(t.Ended.Sub(t.Created)))

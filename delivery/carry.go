@@ -33,6 +33,10 @@ func (c *Courier) carry(j *job) {
 		return
 	}
 	d := &j.dispatch
+	if d.Verification.Spec.Decoy {
+		c.feign(j)
+		return
+	}
 	if d.Message.Copies >= otp.MaxCopies {
 		verdict := maybeSent(otp.Attempt{Copies: d.Message.Copies})
 		if j.lost {

@@ -87,6 +87,7 @@ type job struct {
 	refused  []string  // providers that will never take it
 	retry    bool      // it was tried before
 	hedge    bool      // it is a second copy for want of a receipt
+	feigned  bool      // it is a decoy's and waits as long as a provider might take
 	lost     bool      // every copy before it was taken and will not arrive
 	ways     []string  // providers of its route, once known
 	country  string    // of a message that waits for its receipt

@@ -71,7 +71,10 @@ func (s *Service) Authenticate(ctx context.Context, kind CredentialType, identit
 			return Caller{}, &Error{Kind: Throttled, Message: "too many wrong credentials", Rule: "wrong_credentials_per_source", RetryAfter: wait}
 		}
 	}
-	ref, err := s.proven(ctx, refs, shown{secret, hash, source, known, now})
+	ref, looked, err := s.proven(ctx, refs, shown{secret, hash, source, known, now})
+	if !looked && kind.HasPassword() {
+		err = s.feign(ctx, kind, identity, secret)
+	}
 	if err != nil {
 		return Caller{}, err
 	}
@@ -93,24 +96,24 @@ type shown struct {
 	now          time.Time
 }
 
-// proven returns the credential that fits, nil when none does. Those that are
-// not good now, or not from here, are left out before anything dear is done:
-// they take as long as one that does not exist.
-func (s *Service) proven(ctx context.Context, refs []credentialRef, c shown) (*credentialRef, error) {
-	var fault error
+// proven returns the credential that fits, nil when none does, and whether any
+// was looked at. Those that are not good now, or not from here, are not: they
+// take as long as one that does not exist.
+func (s *Service) proven(ctx context.Context, refs []credentialRef, c shown) (found *credentialRef, looked bool, fault error) {
 	for i := range refs {
 		if !refs[i].credential.admits(c.source, c.now) {
 			continue
 		}
+		looked = true
 		ok, err := s.proves(ctx, refs[i].credential, c)
 		if err != nil {
 			fault = err // another one of this identity may fit all the same
 		}
 		if ok {
-			return &refs[i], nil
+			return &refs[i], true, nil
 		}
 	}
-	return nil, fault
+	return nil, looked, fault
 }
 
 func (s *Service) proves(ctx context.Context, c *Credential, by shown) (bool, error) {
@@ -174,6 +177,7 @@ type passwordGuard struct {
 	passwords Passwords
 	now       func() time.Time
 	turns     chan struct{}
+	most      int // logins that are remembered; 0 for all
 
 	mu       sync.Mutex
 	verified map[[32]byte]struct{}
@@ -245,6 +249,7 @@ func (g *passwordGuard) enter(login string, digest [32]byte) (e *evaluation, min
 func (g *passwordGuard) login(name string) *loginGuard {
 	l := g.logins[name]
 	if l == nil {
+		g.forget()
 		l = &loginGuard{wrong: make(map[[32]byte]time.Time), running: make(map[[32]byte]*evaluation)}
 		g.logins[name] = l
 	}
@@ -255,6 +260,19 @@ func (g *passwordGuard) login(name string) *loginGuard {
 		}
 	}
 	return l
+}
+
+// forget makes room for one more login, where they are bounded: any that nobody
+// waits for may go.
+func (g *passwordGuard) forget() {
+	for name, l := range g.logins {
+		if g.most == 0 || len(g.logins) < g.most {
+			return
+		}
+		if len(l.running) == 0 {
+			delete(g.logins, name)
+		}
+	}
 }
 
 // ask calls the port. What fails or panics there has proven nothing.

@@ -148,7 +148,7 @@ func (s *Service) judgeGuess(ctx context.Context, g *guess) (View, Outcome, erro
 	case refusal != nil:
 		return View{}, g.outcome, refusal
 	}
-	if ok && !g.v.Spec.Test && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
+	if ok && !g.v.Spec.Test && !g.v.Spec.Decoy && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
 		s.judged(ctx, tenant, g.outcome)
 		if g.outcome == OutcomeApproved && g.v.Status == Approved {
 			s.pulse.approved(g.v.Spec.Prefix)
@@ -221,7 +221,7 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	}
 	g.subject = g.ring.subjectTag(g.v.Tenant, g.v.Spec.Subject)
 	by := g.bounds
-	by.subject, by.channel, by.fresh = g.subject, g.v.channel(), g.v.Attempts == 0
+	by.subject, by.channel, by.fresh, by.decoy = g.subject, g.v.channel(), g.v.Attempts == 0, g.v.Spec.Decoy
 	if rule, wait := g.barred(now, by); wait > 0 && !g.v.Spec.Test {
 		g.outcome = OutcomeThrottled
 		st.Journal(g.refused(now, rule))
@@ -242,7 +242,7 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	// The code is compared in any case, so that the time tells nothing of it.
 	bound := g.binding.holds(&g.v.Spec)
 	switch actor := g.caller.Identity; {
-	case !same || !bound:
+	case !same || !bound || g.v.Spec.Decoy:
 		g.wrong(now, st, actor)
 	case g.peek:
 		g.outcome = OutcomeApproved
@@ -258,6 +258,15 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	return nil, nil
 }
 
+// same reports whether what was given is what the verification waits for.
+func (g *guess) same() (bool, error) {
+	if g.link != nil {
+		return true, nil // see admit
+	}
+	right, err := g.ring.Code(&g.v)
+	return sameCode(right, g.code), err
+}
+
 func (g *guess) refused(now time.Time, rule string) Event {
 	return refusal(now, g.v.Tenant, g.dialect, g.caller.Identity, rule, g.dest.Key)
 }
@@ -267,7 +276,11 @@ func (g *guess) refused(now time.Time, rule string) Event {
 func (g *guess) wrong(now time.Time, st *State, actor string) {
 	g.outcome = OutcomeWrong
 	g.v.Attempts++
-	if !g.v.Spec.Test {
+	switch {
+	case g.v.Spec.Test:
+	case g.v.Spec.Decoy: // which locks nobody
+		g.dest = g.dest.chargedDecoy(now, g.v.space(), g.v.channel())
+	default:
 		g.dest, g.locks = g.dest.charged(now, g.v.space()).failed(now, g.subject, g.v.channel())
 	}
 	if g.locks {

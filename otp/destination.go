@@ -139,7 +139,7 @@ func (d Destination) without(id ID) Destination {
 
 // forgiven returns the destination without its sends and wrong guesses.
 func (d Destination) forgiven() Destination {
-	d.Sends, d.Wrongs, d.Run, d.Own = nil, nil, Run{}, Run{}
+	d.Sends, d.Wrongs, d.Run, d.Own, d.Decoys = nil, nil, Run{}, Run{}, DecoyGuesses{}
 	return d
 }
 

@@ -33,6 +33,7 @@ type Directory struct {
 	listens     bool            // some tenant has a webhook
 	priced      map[string]bool // tenants with a price in a route, or with limits of a day
 	anyPriced   bool
+	hashes      []string // of all passwords, to hold those of unknown logins against
 }
 
 type credentialKey struct {
@@ -127,6 +128,9 @@ func (d *Directory) indexCredential(t *Tenant, i int, path string) Mistakes {
 	}
 	if len(others) >= samePasswords && c.Type.HasPassword() {
 		return Mistakes{{path, fmt.Sprintf("an identity has at most %d passwords at once; revoke an older one", samePasswords)}}
+	}
+	if c.Type.HasPassword() {
+		d.hashes = append(d.hashes, c.Hash)
 	}
 	d.credentials[key] = append(others, credentialRef{tenant: t, credential: c, mark: c.Mark()})
 	return nil

@@ -35,6 +35,7 @@ type draft struct {
 	price   Money      // of the first try, at most
 	entry   *ListEntry // of the tenant's list, or nil
 	vouched bool       // a challenge was passed
+	decoy   decoy
 }
 
 // draft checks everything that can be known before the step.
@@ -49,7 +50,7 @@ func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 // review checks what needs neither the store nor the ring's secrets.
 func (s *Service) review(req StartRequest) (*draft, error) {
 	dir := s.Directory()
-	d := &draft{req: req, ring: s.Ring()}
+	d := &draft{req: req, ring: s.Ring(), decoy: decoy{is: req.Decoy}}
 	var ok bool
 	if d.tenant, ok = dir.Tenant(req.Caller.Tenant); !ok {
 		return nil, &Error{Kind: Unauthenticated, Message: "the tenant is gone"}
@@ -68,7 +69,7 @@ func (s *Service) review(req StartRequest) (*draft, error) {
 func (d *draft) faults(s *Service, dir *Directory) *Error {
 	var first *Error
 	for _, check := range []func(*draft, *Service, *Directory) *Error{(*draft).addressee, (*draft).settle, (*draft).wording} {
-		switch err := check(d, s, dir); {
+		switch err := d.orDecoy(s, dir, check(d, s, dir)); {
 		case err == nil:
 		case first == nil && err.Kind != Invalid:
 			return err
@@ -132,13 +133,7 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 			return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
 		}
 	}
-	if legs := d.legs(s, dir); len(legs) > 0 {
-		d.req.Channel = legs[0].Channel
-		if len(legs) > 1 {
-			legs[len(legs)-1].Wait = 0
-			spec.Plan = legs
-		}
-	}
+	d.plan(s, dir)
 	if d.test == nil && !s.reachable(dir, d.tenant, d.req.Channel, a.Send, spec.Country) {
 		return &Error{Kind: Undeliverable, Field: "channel", Rule: "route", Message: "the tenant has no route for this channel and address"}
 	}
@@ -295,6 +290,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		Locale: spec.Locale, Country: spec.Country, Plan: spec.Plan, Subject: d.req.Subject, MaxAttempts: d.settings.MaxAttempts, Alphabet: d.settings.Alphabet,
 		Length: d.settings.Length, KeyID: d.ring.current(UseCode, now).id, OwnCode: d.req.Code != "",
 		FreshCode: d.profile.Resend == "new", Context: d.req.Payment.digest(), Metadata: d.req.Metadata, Receipt: d.profile.Receipt, Test: d.test != nil, Link: d.linked(),
+		Decoy: d.decoy.is,
 	}
 	if spec.Letter, err = d.ring.sealJSON(now, s.o.Rand, sealName("letter", id), d.letter); err != nil {
 		return err

@@ -54,6 +54,7 @@ type guesser struct {
 	hasty   bool // too many of the tenant's guesses are wrong: the delay begins with the first
 	prompt  bool // the tenant's guesses wait for no delay
 	forever bool // the tenant's locks wait for a release and open for no trial
+	decoy   bool // it is made at a decoy
 }
 
 // run returns the guesses that count together with those of a subject. Those of
@@ -69,6 +70,9 @@ func (d *Destination) run(subject SubjectTag) *Run {
 // mayJudge tells whether a guess may be judged at now. Otherwise it names the
 // rule that lasts longest and how long to wait.
 func (d *Destination) mayJudge(now time.Time, g guesser) (rule string, wait time.Duration) {
+	if g.decoy {
+		d = d.withDecoys()
+	}
 	if w := d.MayGuess(now); w > 0 {
 		rule, wait = RuleLedger, w
 	}

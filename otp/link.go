@@ -137,6 +137,9 @@ var errUnknownLink = &Error{Kind: NotFound, Message: "there is no such link; it 
 func (g *guess) admit(now time.Time, st *State) (refusal, failure error) {
 	refusal = g.find(now, st)
 	if g.link == nil {
+		if refusal != nil {
+			g.blank(now, st)
+		}
 		return refusal, nil
 	}
 	v, known := &g.v, refusal == nil && g.v.Spec.Link && !g.v.Spec.Decoy && len(g.v.Secret) > 0
@@ -162,13 +165,4 @@ func (g *guess) barred(now time.Time, by guesser) (rule string, wait time.Durati
 	}
 	by.prompt = true
 	return g.dest.run(by.subject).bars(now, by)
-}
-
-// same reports whether what was given is what the verification waits for.
-func (g *guess) same() (bool, error) {
-	if g.link != nil {
-		return true, nil // see admit
-	}
-	right, err := g.ring.Code(&g.v)
-	return sameCode(right, g.code), err
 }

@@ -81,11 +81,11 @@ func (s *Service) ReleaseLocks(ctx context.Context, tenant, to, actor string) (w
 	}
 	err = s.do(ctx, Step{Load: Keys{Destinations: []Key{key}}, Decide: func(now time.Time, st *State) error {
 		d, ok := st.Destinations.Get(key)
-		was = ok && (len(d.Wrongs) > 0 || d.Run.Failures > 0 || d.Own.Failures > 0)
+		was = ok && (len(d.Wrongs) > 0 || len(d.Decoys.Wrongs) > 0 || d.Run.Failures > 0 || d.Own.Failures > 0)
 		if !was {
 			return nil
 		}
-		d.Wrongs, d.Run, d.Own = nil, Run{}, Run{}
+		d.Wrongs, d.Run, d.Own, d.Decoys = nil, Run{}, Run{}, DecoyGuesses{}
 		st.Destinations.Put(key, d)
 		st.Journal(released(now, &d, actor, "by an operator"))
 		return nil

@@ -37,7 +37,9 @@ func (v *Verification) post(now time.Time, st *State, paid purse, m Message) (Me
 	if err := paid.reserve(now, st, &m, v); err != nil {
 		return m, err
 	}
-	paid.count(now, st, 1)
+	if !v.Spec.Decoy {
+		paid.count(now, st, 1)
+	}
 	st.Messages.Put(m.ID, m)
 	return m, nil
 }
@@ -74,6 +76,9 @@ func (m *Message) wait() {
 // letter and the derived code. Errors: Internal.
 func (s *Service) Render(d *Dispatch) (Text, error) {
 	ring, v := s.Ring(), &d.Verification
+	if v.Spec.Decoy {
+		return Text{}, &Error{Kind: Internal, Message: "a decoy is never sent"}
+	}
 	if !v.Spec.Erased.IsZero() {
 		return Text{}, &Error{Kind: Internal, Message: "the verification was erased"}
 	}
@@ -211,7 +216,10 @@ func (d *Dispatch) told(now time.Time, n int, kind EventKind, provider, detail s
 		Verification: d.Message.Verification, N: n, Tenant: d.Message.Tenant, At: now, Kind: kind, Dialect: d.Verification.Spec.Dialect,
 		Actor: "server", Detail: carried(d.Message.Channel, provider, detail),
 	}
-	e.Facts = Facts{Channel: d.Message.Channel, Country: d.Verification.Spec.Country, Provider: provider, Since: now.Sub(d.Message.Created)}
+	if d.Verification.Spec.Decoy {
+		e.Detail += " " + DecoyMark
+	}
+	e.Facts = Facts{Decoy: d.Verification.Spec.Decoy, Channel: d.Message.Channel, Country: d.Verification.Spec.Country, Provider: provider, Since: now.Sub(d.Message.Created)}
 	return e
 }
 

@@ -110,7 +110,7 @@ func noticeOf(e *Event, v *Verification, to string) ([]byte, error) {
 		Subject: v.Spec.Subject, Metadata: v.Spec.Metadata, Test: v.Spec.Test,
 	}}
 	if channel, provider, detail, ok := e.Carried(); ok {
-		b.Data.Channel, b.Data.Provider, b.Data.Detail = string(channel), provider, detail
+		b.Data.Channel, b.Data.Provider, b.Data.Detail = string(channel), provider, unmarked(detail)
 	}
 	return json.Marshal(b)
 }

@@ -16,6 +16,8 @@ type Facts struct {
 	Since    time.Duration // since the verification began, or the message for a message's event
 	Weak     []string      // of a start: settings that are weak or were cut
 	Test     bool          // of a test address
+	Decoy    bool          // of a decoy
+	Hides    string        // of a decoy's start: the rule of the refusal that it stands for
 }
 
 // carried is the detail of a message's event.

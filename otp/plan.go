@@ -14,6 +14,19 @@ const (
 	maxLegWait = 10 * time.Minute
 )
 
+// plan chooses the channels of a start.
+func (d *draft) plan(s *Service, dir *Directory) {
+	legs := d.legs(s, dir)
+	if len(legs) == 0 {
+		return
+	}
+	d.req.Channel = legs[0].Channel
+	if len(legs) > 1 {
+		legs[len(legs)-1].Wait = 0
+		d.record.Spec.Plan = legs
+	}
+}
+
 // legs returns the plan of a start: the profile's, without the channels that
 // nobody carries to the address, or none. A caller that chose a channel itself
 // begins there.
@@ -31,7 +44,7 @@ func (d *draft) legs(s *Service, dir *Directory) []Leg {
 	}
 	var open []Leg
 	for _, leg := range plan {
-		if d.test != nil || s.reachable(dir, d.tenant, leg.Channel, d.address.Send, d.record.Spec.Country) {
+		if d.test != nil || d.decoy.hides != "" || s.reachable(dir, d.tenant, leg.Channel, d.address.Send, d.record.Spec.Country) {
 			open = append(open, leg)
 		}
 	}

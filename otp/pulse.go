@@ -98,7 +98,7 @@ func (p *pulse) settle(x *watched, written bool, w *FraudWatch) {
 
 // note counts an event by country and by carrier.
 func (p *pulse) note(e *Event) {
-	if e.Facts.Test {
+	if e.Facts.Test || e.Facts.Decoy {
 		return
 	}
 	switch e.Kind {

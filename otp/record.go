@@ -114,6 +114,14 @@ type Destination struct {
 	Touched    time.Time // last change; an idle row is swept
 	LastStart  LastStart // zero unless its newest start may come again
 	Listing    Listing   // zero for most
+	Decoys     DecoyGuesses
+}
+
+// DecoyGuesses are the wrong guesses at decoys of an address. They bar guesses
+// at decoys, as those at codes that were sent do, and nothing else.
+type DecoyGuesses struct {
+	Wrongs []Wrong // the last 20, oldest first
+	Run    Run     // in a row, in whoever's name
 }
 
 // LastStart is how a destination knows its newest start when it comes again. It

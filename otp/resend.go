@@ -167,6 +167,7 @@ func (a *act) note(now time.Time, st *State, what denial) {
 func (a *act) bounds() guesser {
 	return guesser{
 		subject: a.ring.subjectTag(a.v.Tenant, a.v.Spec.Subject), channel: a.v.channel(), fresh: true, forever: a.forever,
+		decoy: a.v.Spec.Decoy,
 	}
 }
 

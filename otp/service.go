@@ -90,6 +90,7 @@ type Service struct {
 	ring      atomic.Pointer[Ring]
 	directory atomic.Pointer[Directory]
 	guard     *passwordGuard
+	strangers *passwordGuard // of logins that nobody has
 	sources   SourceGuard
 	uses      credentialUses
 	numbers   numberBlocks
@@ -106,7 +107,7 @@ func New(o Options) *Service {
 	if o.Rand == nil {
 		o.Rand = rand.Reader //nolint:forbidigo // the default of the field
 	}
-	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now)}
+	s := &Service{o: o, guard: newPasswordGuard(o.Passwords, o.Now), strangers: newStrangerGuard(o.Passwords, o.Now)}
 	s.ratios.tenants = make(map[string]*ratio)
 	s.numbers.next = make(map[string]numberBlock)
 	s.ring.Store(o.Ring)
@@ -167,9 +168,12 @@ const testMark = "test"
 // event makes a journal line of a verification and counts it.
 func (v *Verification) event(kind EventKind, now time.Time, actor, detail string) Event {
 	e := Event{Verification: v.ID, N: v.Events, Tenant: v.Tenant, At: now, Kind: kind, Dialect: v.Spec.Dialect, Actor: actor, Detail: detail}
-	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created), Test: v.Spec.Test}
+	e.Facts = Facts{Channel: v.channel(), Country: v.Spec.Country, Since: now.Sub(v.Spec.Created), Test: v.Spec.Test, Decoy: v.Spec.Decoy}
 	if v.Spec.Test {
 		e.Detail = strings.TrimSpace(detail + " " + testMark)
+	}
+	if v.Spec.Decoy {
+		e.Detail = strings.TrimSpace(e.Detail + " " + DecoyMark)
 	}
 	v.Events++
 	return e

@@ -45,6 +45,9 @@ type StartRequest struct {
 	Limits map[string]string
 	// Challenge is the token of a challenge that the end user has passed.
 	Challenge string
+	// Decoy is the application's word that the address belongs to no account:
+	// the start answers like any other, nothing is sent and no code is right.
+	Decoy bool
 
 	// Replace tells which older verification this one takes the place of.
 	Replace Replace

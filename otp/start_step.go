@@ -17,23 +17,24 @@ func (d *draft) decide(now time.Time, st *State) error {
 	if d.again.known(now, st, d, &dest) {
 		return nil
 	}
-	v := d.record
+	v, veil := d.record, d.decoy
 	if !d.record.Spec.Test {
-		if err := d.limited(now, st, &dest); err != nil {
+		if err := veil.over(d, d.limited(now, st, &dest)); err != nil {
 			return err
 		}
-		if d.gate.charge(now, st, d.familiar(now, &dest)) {
+		if d.gate.charge(now, st, veil.is || d.familiar(now, &dest)) {
 			v.Spec.Prefix = d.gate.watch.key
 		}
 	}
-	dest = d.supersede(now, st, dest)
+	v.Spec.Decoy = veil.is
+	dest, yields := d.supersede(now, st, dest, veil.is)
 	v.Events = 0 // the record is kept from a run before when the batch is run again
 	v.Status, v.Spec.Created, v.Expires = Pending, now, now.Add(d.settings.Lifetime)
 	v.Spec.Prev, dest.Newest = dest.Newest, v.ID
 	v.Sends, v.LastSent = 1, now
-	dest = dest.counting(&v, now)
+	dest = veil.counting(&v, dest, now)
 	dest.LastStart = d.again.mark(now, v.ID)
-	if d.req.Replace == ReplacePurpose {
+	if d.req.Replace == ReplacePurpose && !yields {
 		dest = dest.serving(d.purpose, v.ID)
 	}
 	doubts := d.doubtful
@@ -41,6 +42,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 		doubts = doubtful{}
 	}
 	started := v.event(EventStarted, now, d.req.Caller.Identity, doubts.detail())
+	started.veiled(&veil)
 	started.Facts.Weak = doubts.names()
 	st.Journal(started)
 	d.message.Charges = Charges{}
@@ -70,6 +72,7 @@ func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 	rule, wait := dest.MaySend(now)
 	by := guesser{
 		subject: d.ring.subjectTag(d.tenant.Name, d.req.Subject), channel: d.req.Channel, fresh: true, forever: d.tenant.Guessing.NoTrials,
+		decoy: d.decoy.is,
 	}
 	if r, w := dest.mayJudge(now, by); w > wait {
 		rule, wait = r, w
@@ -123,8 +126,9 @@ func refusal(now time.Time, tenant, dialect, actor, rule string, key Key) Event 
 	return Event{Verification: name, Tenant: tenant, At: now, Kind: EventRefused, Dialect: dialect, Actor: actor, Detail: rule}
 }
 
-// supersede ends the verification whose place this one takes.
-func (d *draft) supersede(now time.Time, st *State, dest Destination) Destination {
+// supersede ends the verification whose place this one takes. A decoy takes the
+// place of decoys alone: it yields to a code that somebody has.
+func (d *draft) supersede(now time.Time, st *State, dest Destination, decoy bool) (after Destination, yields bool) {
 	var old ID
 	switch d.req.Replace {
 	case ReplacePurpose:
@@ -135,11 +139,14 @@ func (d *draft) supersede(now time.Time, st *State, dest Destination) Destinatio
 		}
 	}
 	if old.IsZero() {
-		return dest
+		return dest, false
 	}
 	v, ok := st.Verifications.Get(old)
 	if !ok || v.Status != Pending {
-		return dest.without(old)
+		return dest.without(old), false
+	}
+	if decoy && !v.Spec.Decoy && now.Before(v.Expires) {
+		return dest, true
 	}
 	status, kind := Superseded, EventSuperseded
 	if !now.Before(v.Expires) {
@@ -149,10 +156,10 @@ func (d *draft) supersede(now time.Time, st *State, dest Destination) Destinatio
 	st.Journal(v.event(kind, now, d.req.Caller.Identity, ""))
 	st.Verifications.Put(v.ID, v)
 	if v.Destination == dest.Key {
-		return dest.without(old)
+		return dest.without(old), false
 	}
 	if other, ok := st.Destinations.Get(v.Destination); ok {
 		st.Destinations.Put(v.Destination, other.without(old))
 	}
-	return dest
+	return dest, false
 }

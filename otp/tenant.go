@@ -88,6 +88,9 @@ type Profile struct {
 	// RepeatWindow is how long an equal start is taken for the same one; below
 	// zero, never. What the dialect does when zero, see [Retry].
 	RepeatWindow time.Duration `json:"repeat_window,omitempty"`
+	// Uniform turns refusals that tell something about the address into decoys,
+	// over the native API.
+	Uniform bool `json:"uniform,omitempty"`
 }
 
 // Field maps a dialect's field code to the channel of the address it holds.

@@ -72,6 +72,6 @@ func (e *Event) entry(to string) TimelineEntry {
 		channel, mark, _ := strings.Cut(e.Detail, " ")
 		shown.Channel, shown.Detail = Channel(channel), mark
 	}
-	shown.Detail = covered(shown.Detail, to)
+	shown.Detail = covered(unmarked(shown.Detail), to)
 	return shown
 }

@@ -214,14 +214,11 @@ func PackDestination(d *otp.Destination) []byte {
 	for _, t := range d.Sends {
 		p.time(t)
 	}
-	p.number(int64(len(d.Wrongs)))
-	for _, w := range d.Wrongs {
-		p.time(w.At)
-		p.number(int64(w.Chance))
-	}
+	p.wrongs(d.Wrongs)
 	run := d.Run != (otp.Run{}) || d.Own != (otp.Run{}) || d.Subject != (otp.SubjectTag{})
 	again := d.LastStart != (otp.LastStart{})
-	listed := d.Listing != (otp.Listing{})
+	decoys := len(d.Decoys.Wrongs) > 0 || d.Decoys.Run != (otp.Run{})
+	listed := d.Listing != (otp.Listing{}) || decoys
 	if !run && !again && !listed {
 		return p
 	}
@@ -236,7 +233,26 @@ func PackDestination(d *otp.Destination) []byte {
 	if listed {
 		p.listing(&d.Listing)
 	}
+	if decoys {
+		p.wrongs(d.Decoys.Wrongs)
+		p.run(&d.Decoys.Run)
+	}
 	return p
+}
+
+func (p *packer) wrongs(all []otp.Wrong) {
+	p.number(int64(len(all)))
+	for _, w := range all {
+		p.time(w.At)
+		p.number(int64(w.Chance))
+	}
+}
+
+func (u *unpacker) wrongs() (all []otp.Wrong) {
+	for range u.count() {
+		all = append(all, otp.Wrong{At: u.time(), Chance: uint64(u.number())})
+	}
+	return all
 }
 
 func (p *packer) run(r *otp.Run) {
@@ -261,9 +277,7 @@ func UnpackDestination(b []byte, d *otp.Destination) error {
 	for range u.count() {
 		d.Sends = append(d.Sends, u.time())
 	}
-	for range u.count() {
-		d.Wrongs = append(d.Wrongs, otp.Wrong{At: u.time(), Chance: uint64(u.number())})
-	}
+	d.Wrongs = u.wrongs()
 	if u.more() {
 		d.Run, d.Own = u.run(), u.run()
 		if tag := u.raw(); len(tag) != len(d.Subject) {
@@ -277,6 +291,9 @@ func UnpackDestination(b []byte, d *otp.Destination) error {
 	}
 	if u.more() {
 		d.Listing = u.listing()
+	}
+	if u.more() {
+		d.Decoys = otp.DecoyGuesses{Wrongs: u.wrongs(), Run: u.run()}
 	}
 	return u.err
 }

@@ -41,6 +41,7 @@ func fullDestination() otp.Destination {
 		Run: otp.Run{Failures: 1 << 40, At: at, Channels: 255}, Own: otp.Run{Failures: 1}, Subject: otp.SubjectTag{0, 255},
 		LastStart: otp.LastStart{Print: otp.Key{4}, At: at, ID: otp.ID{5}},
 		Listing:   otp.Listing{Verdict: otp.Blocked, Until: at, Reason: "\xff", By: "ana"},
+		Decoys:    otp.DecoyGuesses{Wrongs: []otp.Wrong{{At: at, Chance: 7}}, Run: otp.Run{Failures: 3, At: at, Channels: 1}},
 	}
 }
 
@@ -100,7 +101,7 @@ func TestSpecKeepsEveryField(t *testing.T) {
 
 func TestDestinationKeepsEveryField(t *testing.T) {
 	t.Parallel()
-	for _, want := range []otp.Destination{{}, fullDestination(), {Run: otp.Run{Channels: 1}}, {Own: otp.Run{Failures: 1}}, {Subject: otp.SubjectTag{7: 1}}, {Listing: otp.Listing{By: "x"}}} {
+	for _, want := range []otp.Destination{{}, fullDestination(), {Run: otp.Run{Channels: 1}}, {Own: otp.Run{Failures: 1}}, {Subject: otp.SubjectTag{7: 1}}, {Listing: otp.Listing{By: "x"}}, {Decoys: otp.DecoyGuesses{Run: otp.Run{Failures: 1}}}} {
 		var got otp.Destination
 		if err := store.UnpackDestination(store.PackDestination(&want), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v, error %v\nwant %+v", got, err, want)
@@ -130,6 +131,8 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 		}
 	}
 	packed = store.PackDestination(&place)
+	place.Decoys = otp.DecoyGuesses{}
+	listed := len(store.PackDestination(&place))
 	place.Listing = otp.Listing{}
 	again := len(store.PackDestination(&place))
 	place.LastStart = otp.LastStart{}
@@ -137,7 +140,7 @@ func TestCutValuesAreCorrupt(t *testing.T) {
 	place.Run, place.Own, place.Subject = otp.Run{}, otp.Run{}, otp.SubjectTag{}
 	end := len(store.PackDestination(&place)) // nothing is appended for most rows
 	for n := range packed {
-		if n == end || n == locked || n == again {
+		if n == end || n == locked || n == again || n == listed {
 			continue
 		}
 		if err := store.UnpackDestination(packed[:n], new(otp.Destination)); !errors.Is(err, store.ErrCorrupt) {

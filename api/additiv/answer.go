@@ -71,6 +71,8 @@ func faultOfStatus(status int) fault {
 		return fault{status, "MethodNotAllowed", "The resource does not support this method"}
 	case http.StatusRequestEntityTooLarge:
 		return fault{status, "PayloadTooLarge", "The request is too large"}
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return fault{status, "RequestHeaderFieldsTooLarge", "The line and headers of the request are too large"}
 	case http.StatusUnsupportedMediaType:
 		return fault{status, "UnsupportedMediaType", "The request must not be compressed"}
 	case http.StatusTooManyRequests:

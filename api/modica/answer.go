@@ -166,7 +166,7 @@ func (d *dialect) refuse(w http.ResponseWriter, r *http.Request, what httpx.Refu
 	switch what.Status {
 	case http.StatusMethodNotAllowed:
 		a = fault(what.Status, notAllowed)
-	case http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge, http.StatusRequestHeaderFieldsTooLarge:
 		a = fault(what.Status, tooLarge)
 	}
 	d.write(w, r, mediaType, a)

@@ -62,6 +62,8 @@ func ofStatus(status int) row {
 		return row{status, "method_not_allowed", "The path has no such method"}
 	case http.StatusRequestEntityTooLarge:
 		return row{status, "too_large", "The body is too large"}
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return row{status, "headers_too_large", "The line and headers of the request are too large"}
 	case http.StatusUnsupportedMediaType:
 		return row{status, "unsupported_media_type", "The body is not application/json"}
 	case http.StatusServiceUnavailable:

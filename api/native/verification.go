@@ -35,7 +35,7 @@ func documented() otp.Settings {
 // start issues a code.
 func (d *dialect) start(r request) ([]byte, error) {
 	body, raw, err := r.readBody(false, "to", "channel", "profile", "purpose", "subject", "locale", "length", "alphabet",
-		"lifetime", "max_attempts", "code", "variables", "payment", "client_ip", "limits", "challenge", "metadata")
+		"lifetime", "max_attempts", "code", "variables", "payment", "client_ip", "limits", "challenge", "metadata", "decoy")
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +64,7 @@ func (f *faults) startRequest() otp.StartRequest {
 		Dialect: otp.NativeDialect, Replace: otp.ReplacePurpose, Documented: documented(),
 		To: f.needed("to", maxAddress), Profile: f.text("profile", maxName), Subject: f.text("subject", maxSubject),
 		Code: f.text("code", maxOwnCode), Variables: f.texts("variables"), Payment: f.payment(), Metadata: f.metadata(),
+		Decoy: f.flag("decoy"),
 	}
 	req.Channel = otp.Channel(f.word("channel", channelWords()...))
 	req.Pinned = req.Channel != ""

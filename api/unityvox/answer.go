@@ -174,7 +174,7 @@ func refuse(w http.ResponseWriter, _ *http.Request, what httpx.Refusal) {
 	switch what.Status {
 	case http.StatusMethodNotAllowed:
 		w.WriteHeader(what.Status)
-	case http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge, http.StatusRequestHeaderFieldsTooLarge:
 		write(w, answer{code: tooLarge, status: what.Status})
 	default:
 		write(w, answer{code: unavailable, status: what.Status, wait: what.RetryAfter})

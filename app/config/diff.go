@@ -227,5 +227,6 @@ func profileDiff(old, new *otp.Profile) string {
 	add("plan", !slices.Equal(old.Plan, new.Plan), "")
 	add("receipt", old.Receipt != new.Receipt, fmt.Sprintf("%t -> %t", old.Receipt, new.Receipt))
 	add("link", old.Link != new.Link, arrow(old.Link, new.Link))
+	add("uniform", old.Uniform != new.Uniform, fmt.Sprintf("%t -> %t", old.Uniform, new.Uniform))
 	return strings.Join(all, ", ")
 }

@@ -324,6 +324,7 @@ func exportProfile(p *otp.Profile) *pairs {
 	} else {
 		m.duration("repeat_window", p.RepeatWindow)
 	}
+	m.yes("uniform", p.Uniform)
 	return m
 }
 

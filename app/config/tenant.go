@@ -76,7 +76,7 @@ func (o *object) locale(key string) string {
 }
 
 func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
-	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan", "receipt", "repeat_window", "link")
+	o := r.object(n, path, "name", "aliases", "fields", "active", "policy", "alphabet", "length", "lifetime", "max_attempts", "resend", "purpose", "sender", "plan", "receipt", "repeat_window", "link", "uniform")
 	o.must("name")
 	var plan []otp.Leg
 	o.each("plan", func(n *yaml.Node, path string) { plan = append(plan, r.leg(n, path)) })
@@ -85,7 +85,7 @@ func (r *reader) profile(n *yaml.Node, path string) otp.Profile {
 		Policy: otp.Policy(o.text("policy")), Alphabet: otp.Alphabet(o.text("alphabet")), Length: o.whole("length"),
 		Lifetime: o.positive("lifetime"), MaxAttempts: o.whole("max_attempts"), Resend: o.text("resend"),
 		Purpose: o.text("purpose"), Sender: o.text("sender"), Plan: plan, Receipt: o.flag("receipt", false),
-		RepeatWindow: o.window("repeat_window"), Link: o.text("link"),
+		RepeatWindow: o.window("repeat_window"), Link: o.text("link"), Uniform: o.flag("uniform", false),
 	}
 }
 

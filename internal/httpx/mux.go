@@ -73,6 +73,11 @@ func NewMux(routes []Route, notFound http.HandlerFunc) (*Mux, error) {
 
 // ServeHTTP serves the request or refuses it.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// Where two programs may see two ends of a body, what follows it on the
+		// connection is not read.
+		w.Header().Set("Connection", "close")
+	}
 	var values [maxVariables]string
 	found, n := m.root.find(escapedPath(r.URL), values[:0])
 	if found == nil {
@@ -81,6 +86,10 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Pattern = found.pattern
+	if headBytes(r) > HeaderLimit {
+		m.Refuse(w, r, Refusal{Status: http.StatusRequestHeaderFieldsTooLarge, Detail: "a request's line and headers have at most 16384 bytes"})
+		return
+	}
 	serve := found.methods[r.Method]
 	if serve == nil {
 		w.Header().Set("Allow", found.allow)
@@ -91,6 +100,17 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.SetPathValue(name, n[i])
 	}
 	serve(w, r)
+}
+
+// headBytes is about how long the head of a request was on the wire.
+func headBytes(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, lines := range r.Header {
+		for _, line := range lines {
+			n += len(name) + len(line) + len(": \r\n")
+		}
+	}
+	return n
 }
 
 // Refuse writes a refusal in the words of the route that the request came to;

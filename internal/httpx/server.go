@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// HeaderLimit is the most bytes of a request's line and header fields that a
+// route takes: status 431.
+const HeaderLimit = 16 << 10
+
 // ServerOptions are what [Server] needs.
 type ServerOptions struct {
 	// Addr is what ListenAndServe listens on; Serve needs none.
@@ -47,8 +51,13 @@ func Server(o ServerOptions) *http.Server {
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(errorLog{logger}, "", 0),
+		// The mux refuses more than [HeaderLimit] in the words of the route; the
+		// library cuts off what is far beyond.
+		MaxHeaderBytes: 2 * HeaderLimit,
+		ErrorLog:       log.New(errorLog{logger}, "", 0),
+		// Over HTTP/2 a connection has no more handlers in work than that,
+		// streams that were reset included (CVE-2023-44487).
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 100},
 		// "OPTIONS *" comes to the handler like everything else.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -35,6 +35,7 @@ const (
 	WeakSettings
 	Tests
 	Repeated
+	Decoys
 
 	counterCount // the number of counters
 )
@@ -70,6 +71,10 @@ func counters() []definition {
 			labels: []string{"tenant", "dialect", "status"},
 		},
 		{name: "aldaba_starts_repeated_total", help: "Starts that came again within their window and got the first one's answer.", labels: []string{"tenant", "dialect"}},
+		{
+			name: "aldaba_decoy_events_total", help: "Events of decoys, which no other metric of verifications counts; rule is that of the refusal a start stands for.",
+			labels: []string{"tenant", "dialect", "status", "rule"},
+		},
 	}
 }
 

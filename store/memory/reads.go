@@ -225,9 +225,14 @@ func cloneDestination(d otp.Destination) otp.Destination {
 	for i, t := range d.Sends {
 		d.Sends[i] = utc(t)
 	}
-	d.Wrongs = append([]otp.Wrong(nil), d.Wrongs...)
-	for i, w := range d.Wrongs {
-		d.Wrongs[i].At = utc(w.At)
-	}
+	d.Wrongs, d.Decoys.Wrongs = cloneWrongs(d.Wrongs), cloneWrongs(d.Decoys.Wrongs)
 	return d
+}
+
+func cloneWrongs(all []otp.Wrong) []otp.Wrong {
+	all = append([]otp.Wrong(nil), all...)
+	for i := range all {
+		all[i].At = utc(all[i].At)
+	}
+	return all
 }

@@ -50,6 +50,7 @@ func fullDestination() otp.Destination {
 		ApprovedAt: kept(moment(5)), Touched: kept(moment(6)),
 		LastStart: otp.LastStart{Print: newKey(), At: kept(moment(7)), ID: newID()},
 		Listing:   otp.Listing{Verdict: otp.Blocked, Until: kept(moment(8)), Reason: odd, By: odd},
+		Decoys:    otp.DecoyGuesses{Wrongs: []otp.Wrong{{At: kept(moment(9)), Chance: 2}}, Run: otp.Run{Failures: 2, At: kept(moment(9)), Channels: 1}},
 	}
 }
 
