@@ -336,7 +336,7 @@ func TestWeakSettingsAreNamed(t *testing.T) {
 		"tenant acme, profile long: a lifetime of 11m0s is longer than 10m0s",
 		"tenant acme, profile brief: a lifetime of 29s is shorter than 30s",
 	}
-	if got := Warnings(&tenant); !slices.Equal(got, want) {
+	if got := Warnings(&tenant, false); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
