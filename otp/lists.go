@@ -133,11 +133,15 @@ func (s *Service) matchOf(t *Tenant, about string) (string, error) {
 	if _, err := s.o.Addresses.Parse(about, t.Home); err == nil {
 		return "", nil
 	}
-	if matchFault(about) != "" {
+	if matchFault(about) != "" || len(about) > shortest {
 		return "", wrong
 	}
 	return about, nil
 }
+
+// shortest is the length of the longest text that is too short for a number: a
+// plus and six digits.
+const shortest = 7
 
 // fault tells what is wrong with a decision.
 func (l *Listing) fault(now time.Time) error {

@@ -95,3 +95,23 @@ func TestADecisionEndsAndIsReplaced(t *testing.T) {
 
 // anyNumber reads nothing: matches need no look at an address.
 type anyNumber struct{ otp.Addresses }
+
+// FuzzWhatAListMayName: a whole number is never taken for a match unless a star
+// says so, and nothing that is refused is repeated.
+func FuzzWhatAListMayName(f *testing.F) {
+	for _, text := range []string{"+58414*", "+584121234567", "VE", "@example.com", "203.0.113.0/24", "203.0.113.7", "ana@example.com", "+*", "tel:+58412", "+0000000"} {
+		f.Add(text)
+	}
+	w := tenants(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := w.Decided(t.Context(), "acme", text)
+		switch {
+		case err != nil && (kind(err) != otp.Invalid || len(text) > 40 && strings.Contains(err.Error(), text)):
+			t.Errorf("%q: %v", text, err)
+		case err == nil && (got.Match == "") == (got.To == ""):
+			t.Errorf("%q is %+v", text, got)
+		case strings.HasPrefix(got.Match, "+") && !strings.HasSuffix(text, "*") && len(got.Match) > 7:
+			t.Errorf("%q closes all that begin like it", text)
+		}
+	})
+}
