@@ -164,7 +164,7 @@ func TestTheGuideIsWholeInSpanish(t *testing.T) {
 		"getting-started.md": "primeros-pasos.md", "configuration.md": "configuracion.md", "upgrade-backup.md": "actualizacion-respaldo.md",
 		"postgres.md": "postgres.md", "logging-health.md": "registro-salud.md", "security.md": "seguridad.md", "smtp.md": "smtp.md",
 		"webhook.md": "webhook.md", "templates.md": "plantillas.md", "smpp.md": "smpp.md", "http.md": "http.md",
-		"monitoring.md": "supervision.md", "privacy.md": "privacidad.md",
+		"monitoring.md": "supervision.md", "privacy.md": "privacidad.md", "limits.md": "limites.md",
 	}
 	pages, err := filepath.Glob("docs/operations/*.md")
 	if err != nil || len(pages) == 0 {

@@ -66,11 +66,16 @@ func (a *App) conclude(ctx context.Context, e Audited) {
 // Offline carries out an act of somebody who works on the database itself, and
 // writes it to the operators' journal.
 func (a *App) Offline(ctx context.Context, act, tenant string, do func(context.Context) error) error {
-	e := Audited{Actor: "offline: " + systemUser(), Act: act, Tenant: tenant, Result: resultBegun}
+	return a.perform(ctx, Audited{Actor: "offline: " + systemUser(), Act: act, Tenant: tenant}, do)
+}
+
+// perform carries out an act between its two entries.
+func (a *App) perform(ctx context.Context, e Audited, do func(context.Context) error) error {
+	e.Result = resultBegun
 	if err := a.note(ctx, e); err != nil {
 		return err
 	}
-	about := &about{tenant: tenant}
+	about := &about{tenant: e.Tenant}
 	err := do(context.WithValue(ctx, aboutKey{}, about))
 	e.Result, e.Detail = resultDone, about.detail
 	if err != nil {

@@ -50,7 +50,7 @@ func (a *App) observe(e *otp.Event) {
 		a.metrics.Count(metrics.Releases, metrics.Labels{Tenant: e.Tenant})
 	case otp.EventAlert:
 		a.metrics.Count(metrics.Alerts, metrics.Labels{Tenant: e.Tenant, Rule: e.Rule()})
-		a.log.Warn(alertText(e.Rule()), "tenant", e.Tenant, "rule", e.Detail)
+		a.alert(e)
 	case otp.EventShadowed:
 		a.metrics.Count(metrics.Shadowed, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Rule: e.Rule()})
 	case otp.EventRepeated:
@@ -67,17 +67,19 @@ func (a *App) observe(e *otp.Event) {
 	}
 }
 
-// alertText says an alert to whoever reads the log.
-func alertText(rule string) string {
-	switch rule {
+// alert says an alert to whoever reads the log.
+func (a *App) alert(e *otp.Event) {
+	with := []any{"tenant", e.Tenant, "rule", e.Detail}
+	switch e.Rule() {
 	case otp.RuleRatio:
-		return "too many of a tenant's guesses are wrong; somebody may be guessing"
+		a.log.Warn("too many of a tenant's guesses are wrong; somebody may be guessing", with...)
 	case otp.RuleConversion:
-		return "messages to a prefix are not answered; somebody may be paid for them"
+		a.log.Warn("messages to a prefix are not answered; somebody may be paid for them", with...)
 	case otp.RuleDayMessages, otp.RuleDayMoney:
-		return "a tenant has used a good part of its day's limit"
+		a.log.Warn("a tenant has used a good part of its day's limit", with...)
+	default:
+		a.log.Warn("a rule has raised an alert", with...)
 	}
-	return "a rule has raised an alert"
 }
 
 func (a *App) ended(e *otp.Event, l metrics.Labels) {

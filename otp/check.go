@@ -224,14 +224,14 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 	by.subject, by.channel, by.fresh, by.decoy = g.subject, g.v.channel(), g.v.Attempts == 0, g.v.Spec.Decoy
 	if rule, wait := g.barred(now, by); wait > 0 && !g.v.Spec.Test {
 		g.outcome = OutcomeThrottled
-		st.Journal(g.refused(now, rule))
+		st.Journal(g.refused(now, denial{rule: rule}))
 		e := throttled(rule, wait)
 		e.Message = "too many wrong guesses for this address"
 		return e, nil
 	}
 	if d := g.gate.judge(now, st, g.v.Spec.Test); d.wait > 0 {
 		g.outcome = OutcomeThrottled
-		st.Journal(g.refused(now, d.rule))
+		st.Journal(g.refused(now, d))
 		return d.refusal(), nil
 	}
 	same, err := g.same()
@@ -267,8 +267,10 @@ func (g *guess) same() (bool, error) {
 	return sameCode(right, g.code), err
 }
 
-func (g *guess) refused(now time.Time, rule string) Event {
-	return refusal(now, g.v.Tenant, g.dialect, g.caller.Identity, rule, g.dest.Key)
+func (g *guess) refused(now time.Time, what denial) Event {
+	e := refusal(now, g.v.Tenant, g.dialect, g.caller.Identity, what.rule, g.dest.Key)
+	e.Detail = what.String() + " " + g.dest.Key.tag()
+	return e
 }
 
 // wrong spends a try, charges the ledger and counts one more in a row, but not

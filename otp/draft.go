@@ -42,12 +42,14 @@ type draft struct {
 func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 	d, err := s.review(req)
 	if err != nil {
+		s.noteListed(ctx, d)
 		return nil, err
 	}
 	return d, s.prepare(ctx, d)
 }
 
-// review checks what needs neither the store nor the ring's secrets.
+// review checks what needs neither the store nor the ring's secrets. With an
+// error it returns how far it came, or nil.
 func (s *Service) review(req StartRequest) (*draft, error) {
 	dir := s.Directory()
 	d := &draft{req: req, ring: s.Ring(), decoy: decoy{is: req.Decoy}}
@@ -59,7 +61,7 @@ func (s *Service) review(req StartRequest) (*draft, error) {
 		return nil, &Error{Kind: Inactive, Field: "profile", Message: "there is no active profile of this name"}
 	}
 	if err := d.faults(s, dir); err != nil {
-		return nil, err
+		return d, err
 	}
 	return d, nil
 }

@@ -1,7 +1,6 @@
 package otp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +161,8 @@ func (d *Destination) verdict(now time.Time) Verdict {
 
 // Listed is what is decided about one address, as an operator sees it.
 type Listed struct {
-	To string // masked
+	To    string // masked; "" for a match
+	Match string // "" for one address
 	Listing
 }
 
@@ -187,8 +187,8 @@ func (s *Service) Decide(ctx context.Context, tenant, to string, l Listing) (Lis
 	if err != nil {
 		return Listed{}, err
 	}
-	if len(l.Reason) > 200 || hasBreaks(l.Reason) {
-		return Listed{}, invalid("reason", "must be one line of at most 200 bytes")
+	if err := l.fault(s.Now()); err != nil {
+		return Listed{}, err
 	}
 	by := l.By
 	if l.Verdict == Unlisted {
@@ -201,7 +201,7 @@ func (s *Service) Decide(ctx context.Context, tenant, to string, l Listing) (Lis
 		}
 		d.Listing, d.Touched = l, latest(d.Touched, now)
 		st.Destinations.Put(key, d)
-		e := noted(now, now, EventListed, tenant, fmt.Sprintf("%s %s", cmp.Or(l.Verdict.String(), "taken back"), key.tag()), fmt.Sprintf("%x", key))
+		e := noted(now, now, EventListed, tenant, l.Verdict.told()+" "+key.tag(), fmt.Sprintf("%x", key))
 		e.Actor = by
 		st.Journal(e)
 		return nil

@@ -107,7 +107,7 @@ func (s *Service) place(tenant, to string) (*Tenant, Key, string, error) {
 }
 
 func released(now time.Time, d *Destination, actor, how string) Event {
-	e := noted(now, now, EventReleased, d.Tenant, RuleLock+" "+how, fmt.Sprintf("%x", d.Key))
+	e := noted(now, now, EventReleased, d.Tenant, RuleLock+" "+how+" "+d.Key.tag(), fmt.Sprintf("%x", d.Key))
 	e.Actor = actor
 	return e
 }

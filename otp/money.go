@@ -47,15 +47,27 @@ type Charges struct {
 	Spent Money
 }
 
+// Day is what a tenant has used up of one day (UTC).
+type Day struct {
+	Spent    Money // reserved tries included
+	Messages int   // counted for tenants with prices or limits of a day alone
+}
+
+// Day returns what a tenant has used up of a day. Errors: Unavailable, Internal.
+func (s *Service) Day(ctx context.Context, tenant string, day time.Time) (Day, error) {
+	key := s.Ring().spendKey(tenant, day)
+	var used Day
+	err := s.do(ctx, Step{Load: Keys{Counters: []Key{key}}, Decide: func(_ time.Time, st *State) error {
+		row, _ := st.Counters.Get(key)
+		used = Day{Spent: Money(row.Value), Messages: row.Tally.messages()}
+		return nil
+	}})
+	return used, err
+}
+
 // Spend returns what a tenant's messages of a day (UTC) have cost, reserved
 // tries included. Errors: Unavailable, Internal.
 func (s *Service) Spend(ctx context.Context, tenant string, day time.Time) (Money, error) {
-	key := s.Ring().spendKey(tenant, day)
-	var spent Money
-	err := s.do(ctx, Step{Load: Keys{Counters: []Key{key}}, Decide: func(_ time.Time, st *State) error {
-		row, _ := st.Counters.Get(key)
-		spent = Money(row.Value)
-		return nil
-	}})
-	return spent, err
+	used, err := s.Day(ctx, tenant, day)
+	return used.Spent, err
 }

@@ -2,6 +2,7 @@ package otp
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 )
@@ -277,7 +278,7 @@ func (s *Service) Conversions(ctx context.Context, tenant string, after Key, lim
 		for i := range rows {
 			after = rows[i].Key
 			tally := &rows[i].Tally
-			if tally.Tenant != tenant || len(tally.Slots) == 0 && tally.Block.Level == 0 {
+			if tally.Tenant != tenant || !tally.converts() {
 				continue
 			}
 			all = append(all, tally.conversion(now, &t.fraud))
@@ -289,6 +290,12 @@ func (s *Service) Conversions(ctx context.Context, tenant string, after Key, lim
 			return all, Key{}, nil
 		}
 	}
+}
+
+// converts reports whether the tally is of messages and their approvals; that of
+// a day has a slot too.
+func (t *Tally) converts() bool {
+	return (len(t.Slots) > 0 || t.Block.Level > 0) && !strings.HasPrefix(t.Name, dayName)
 }
 
 func (t *Tally) conversion(now time.Time, w *FraudWatch) Conversion {

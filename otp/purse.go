@@ -165,6 +165,9 @@ func (p purse) add(now time.Time, st *State, c *Charges, amount Money) {
 	c.Charged += amount
 }
 
+// dayName begins the name of a day's row.
+const dayName = "day "
+
 // dayKept is how long what a day has cost can be asked for.
 const dayKept = 400 * 24 * time.Hour
 
@@ -172,7 +175,7 @@ func (p purse) row(st *State) Counter {
 	row, _ := st.Counters.Get(p.key)
 	row.Key = p.key
 	t := &row.Tally
-	t.Tenant, t.Name, t.Until = p.tenant.Name, "day "+p.day.Format(time.DateOnly), p.day.Add(dayKept)
+	t.Tenant, t.Name, t.Until = p.tenant.Name, dayName+p.day.Format(time.DateOnly), p.day.Add(dayKept)
 	return row
 }
 

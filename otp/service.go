@@ -79,6 +79,8 @@ type Options struct {
 	// ReceiptLife is how long a receipt is good for, in whole seconds; 0 is
 	// DefaultReceiptLife.
 	ReceiptLife time.Duration
+	// Configuration changes the lists of tenants; nil refuses it.
+	Configuration Configuration
 	// Observe, if not nil, is told of each event after its commit. It must not
 	// block.
 	Observe func(*Event)

@@ -44,6 +44,8 @@ func New(h api.Host) api.Dialect {
 		d.route(http.MethodPut, contact, otp.ScopeAdmin, http.StatusOK, d.putContact),
 		d.route(http.MethodGet, contact, otp.ScopeRead, http.StatusOK, d.getContact),
 		d.route(http.MethodDelete, contact, otp.ScopeAdmin, http.StatusNoContent, d.deleteContact),
+		d.route(http.MethodPost, "/v1/lists", otp.ScopeAdmin, http.StatusOK, d.decide),
+		d.route(http.MethodGet, "/v1/lists", otp.ScopeRead, http.StatusOK, d.lists),
 		{Methods: []string{http.MethodGet}, Pattern: "/v1/jwks.json", Handler: d.keys, Refuse: refuse},
 		{Methods: []string{http.MethodGet}, Pattern: "/v1/openapi.json", Handler: describe, Refuse: refuse},
 	}}

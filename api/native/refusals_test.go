@@ -47,6 +47,8 @@ func operations(id string) []struct{ method, path, scope, wrong string } {
 		{"PUT", "/v1/contacts/4711", "admin", `{"sms":1}`},
 		{"GET", "/v1/contacts/4711", "read", ""},
 		{"DELETE", "/v1/contacts/4711", "admin", ""},
+		{"POST", "/v1/lists", "admin", `{"to":1}`},
+		{"GET", "/v1/lists", "read", ""},
 	}
 }
 

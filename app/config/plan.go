@@ -185,7 +185,7 @@ func (p *planner) tenant(e *tenantEntry) error {
 	} else if p.plan.Tenants[at] = merged; !same(old, merged) {
 		p.note("~ tenant %s: %s", name, strings.Join(tenantDiff(&old, &merged), ", "))
 	}
-	p.plan.Warnings = append(p.plan.Warnings, Warnings(&merged)...)
+	p.plan.Warnings = append(p.plan.Warnings, Warnings(&merged, p.tools.ShortKeys)...)
 	p.plan.Warnings = append(p.plan.Warnings, TestWarnings(&merged, p.tools.Now)...)
 	if e.has("templates") && p.tools.Templates != nil {
 		p.plan.Warnings = append(p.plan.Warnings, p.tools.Templates(&merged)...)

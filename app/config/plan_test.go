@@ -336,7 +336,7 @@ func TestWeakSettingsAreNamed(t *testing.T) {
 		"tenant acme, profile long: a lifetime of 11m0s is longer than 10m0s",
 		"tenant acme, profile brief: a lifetime of 29s is shorter than 30s",
 	}
-	if got := Warnings(&tenant); !slices.Equal(got, want) {
+	if got := Warnings(&tenant, false); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
@@ -347,4 +347,28 @@ func carriers(names ...string) (all []otp.Carrier) {
 		all = append(all, otp.Carrier{Provider: n})
 	}
 	return all
+}
+
+func TestOpenLimitsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	priced := []otp.Route{{Channel: otp.SMS, Providers: []otp.Carrier{{Provider: "a", Price: 1}}}}
+	for name, c := range map[string]struct {
+		tenant otp.Tenant
+		dev    bool
+		want   string // part of the only warning, or ""
+	}{
+		"no cap":        {otp.Tenant{Routes: priced}, false, "a spend cap is not set"},
+		"a cap":         {otp.Tenant{Routes: priced, Limits: otp.Limits{DayMoney: 1}}, false, ""},
+		"no prices":     {otp.Tenant{Routes: []otp.Route{{Providers: []otp.Carrier{{Provider: "a"}}}}}, false, ""},
+		"unwatched":     {otp.Tenant{Countries: []string{"*"}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff}}, false, "fraud_watch is off"},
+		"at home":       {otp.Tenant{Countries: []string{"VE"}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff}}, false, ""},
+		"looked on":     {otp.Tenant{Countries: []string{"*"}, FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow}}, false, ""},
+		"unbounded":     {otp.Tenant{Limits: otp.Limits{Rate: otp.Rate{Off: true}}}, false, "limits.rate is off"},
+		"a developer's": {otp.Tenant{Limits: otp.Limits{Rate: otp.Rate{Off: true}}}, true, ""},
+	} {
+		got := Warnings(&c.tenant, c.dev)
+		if len(got) != map[bool]int{true: 0, false: 1}[c.want == ""] || c.want != "" && !strings.Contains(got[0], c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
@@ -16,10 +17,12 @@ const (
 	usualLength  = 6
 )
 
-// Warnings names the weak settings of a tenant's profiles, for the log, and
-// weights that do nothing. Settings under the strict policy are not honoured
-// and not named.
-func Warnings(t *otp.Tenant) (all []string) {
+// Warnings names the weak settings of a tenant's profiles, for the log, weights
+// that do nothing, and limits that are missing or off. Settings under the strict
+// policy are not honoured and not named. dev is for a server of a developer,
+// where a rate that is off is nothing to tell of.
+func Warnings(t *otp.Tenant, dev bool) (all []string) {
+	all = openLimits(t, dev)
 	for i := range t.Routes {
 		all = append(all, idleWeights(t, i)...)
 	}
@@ -44,6 +47,24 @@ func Warnings(t *otp.Tenant) (all []string) {
 		if p.Lifetime > 0 && p.Lifetime < shortestLife {
 			warn("a lifetime of %s is shorter than %s", p.Lifetime, shortestLife)
 		}
+	}
+	return all
+}
+
+// openLimits names what leaves a tenant open to whoever makes it send.
+func openLimits(t *otp.Tenant, dev bool) (all []string) {
+	warn := func(text string) { all = append(all, fmt.Sprintf("tenant %s: %s", t.Name, text)) }
+	priced := slices.ContainsFunc(t.Routes, func(r otp.Route) bool {
+		return slices.ContainsFunc(r.Providers, func(c otp.Carrier) bool { return c.Price > 0 })
+	})
+	if priced && t.Limits.DayMoney == 0 {
+		warn("a spend cap is not set: the routes have prices, and limits.day_money is missing")
+	}
+	if t.FraudWatch.Mode == otp.WatchOff && slices.Contains(t.Countries, "*") {
+		warn("fraud_watch is off and countries is *: nothing stops messages to numbers that somebody is paid for; use the mode shadow to look on first")
+	}
+	if t.Limits.Rate.Off && !dev {
+		warn("limits.rate is off: a faulty or stolen credential may send without a bound")
 	}
 	return all
 }

@@ -27,6 +27,9 @@ type cli struct {
 	Audit        auditCmd        `cmd:"" help:"Show what operators have done."`
 	Webhook      webhookCmd      `cmd:"" help:"Make secrets of webhooks and switch webhooks on again."`
 	Lock         lockCmd         `cmd:"" help:"Tell and release what wrong guesses at an address have locked."`
+	Watch        watchCmd        `cmd:"" help:"Tell what the fraud watch knows of a tenant's prefixes, and release one."`
+	List         listCmd         `cmd:"" help:"Tell and change the addresses that a tenant always or never writes to."`
+	Refusals     refusalsCmd     `cmd:"" help:"Tell what limits, the fraud watch and lists have refused, and what would have let it pass."`
 	Spend        spendCmd        `cmd:"" help:"Tell what a tenant's messages of a day cost."`
 	Erase        eraseCmd        `cmd:"" help:"Remove what is kept of one person's address."`
 	PersonalData personalDataCmd `cmd:"" help:"Print what is kept of one person's address."`

@@ -20,7 +20,8 @@ type spendCmd struct {
 // Help teaches.
 func (spendCmd) Help() string {
 	return `Prices stand in the tenant's routes. A message is charged before it is handed to
-a provider, and refunded only when no provider can have sent it.
+a provider, and refunded only when no provider can have sent it. With limits of the
+day (limits.day_money, limits.day_messages) it tells how much of them is used.
 
   aldaba spend acme --config aldaba.yaml`
 }
@@ -28,10 +29,14 @@ a provider, and refunded only when no provider can have sent it.
 // Run asks.
 func (c *spendCmd) Run() error {
 	tell := func(s app.Spent, err error) error {
-		if err == nil {
-			fmt.Printf("%s %s %s %s\n", s.Day, s.Tenant, s.Amount, s.Currency)
+		if err != nil {
+			return err
 		}
-		return err
+		fmt.Printf("%s %s %s %s\n", s.Day, s.Tenant, s.Amount, s.Currency)
+		for _, l := range s.Limits {
+			fmt.Printf("%s %s of %s, %d %%\n", l.Name, l.Used, l.Limit, l.Percent)
+		}
+		return nil
 	}
 	return c.do(func(client *adminClient) error {
 		return tell(client.spend(c.Tenant, c.Day))

@@ -6,6 +6,8 @@
 package world
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -54,6 +56,7 @@ func New(tb testing.TB, o Options) *World {
 	w.Service = otp.New(otp.Options{
 		Store: w.Store, Ring: ring, Courier: w.Courier, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{}, Languages: otptest.Languages{},
 		Now: w.Clock.Now, Server: otp.FirstID(otptest.Start), Inbox: inbox, Observe: o.Observe,
+		Configuration: w,
 	})
 	w.Courier.service = w.Service
 	tb.Cleanup(func() {
@@ -86,6 +89,22 @@ func (w *World) Configure(tb testing.TB, tenants []otp.Tenant) {
 			}
 		}
 	}
+}
+
+// ChangeLists implements [otp.Configuration] over what is in force.
+func (w *World) ChangeLists(_ context.Context, tenant, _ string, change func([]otp.ListEntry) []otp.ListEntry) error {
+	tenants := slices.Clone(w.Directory().Tenants())
+	for i := range tenants {
+		if tenants[i].Name == tenant {
+			tenants[i].Lists = change(tenants[i].Lists)
+		}
+	}
+	d, err := otp.NewDirectory(tenants, nil)
+	if err != nil {
+		return &otp.Error{Kind: otp.Invalid, Message: err.Error()}
+	}
+	w.SetDirectory(d)
+	return nil
 }
 
 // Courier keeps what it is handed.
