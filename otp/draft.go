@@ -35,6 +35,7 @@ type draft struct {
 	price   Money      // of the first try, at most
 	entry   *ListEntry // of the tenant's list, or nil
 	vouched bool       // a challenge was passed
+	token   Key        // of its token, when vouched
 }
 
 // draft checks everything that can be known before the step.
@@ -43,6 +44,7 @@ func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.vouch(ctx, d)
 	return d, s.prepare(ctx, d)
 }
 

@@ -66,6 +66,8 @@ type Options struct {
 	Addresses Addresses
 	Passwords Passwords
 	Languages Languages
+	// Challenges is asked about tokens of challenges; nil passes none.
+	Challenges Challenges
 	// Now is the clock for what is decided outside of a step, such as the time
 	// in a new id. Decisions use the store's.
 	Now  func() time.Time

@@ -25,6 +25,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 		if d.gate.charge(now, st, d.familiar(now, &dest)) {
 			v.Spec.Prefix = d.gate.watch.key
 		}
+		d.useToken(now, st)
 	}
 	dest = d.supersede(now, st, dest)
 	v.Events = 0 // the record is kept from a run before when the batch is run again
@@ -65,6 +66,7 @@ func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 		d.note(now, st, EventRefused, denial{rule: RuleBlockList})
 		return blocked("it is on the block-list")
 	}
+	d.gate.passed = d.unused(now, st)
 	worst := d.gate.judge(now, st, d.familiar(now, dest))
 	worst.worse(d.purse.short(now, st, d.price, 1))
 	rule, wait := dest.MaySend(now)
@@ -87,7 +89,7 @@ func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 	d.note(now, st, EventRefused, worst)
 	e := worst.refusal()
 	if worst.soft {
-		e.Challenge = d.tenant.Challenge
+		e.Challenge = d.tenant.Challenge.hint()
 	}
 	return e
 }
