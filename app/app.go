@@ -160,7 +160,8 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.Service = otp.New(otp.Options{
 		Store: a.tracedStore(), Ring: a.keys.ring, Observe: a.observe, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
-		Now: a.Clock.Now, Server: a.self, Inbox: name,
+		Challenges: newChallenges(a.o.WebhookAllow, a.log),
+		Now:        a.Clock.Now, Server: a.self, Inbox: name,
 		Issuer: a.o.PublicURL, ReceiptLife: a.o.ReceiptLife,
 	})
 	a.sweeper = a.Service.NewSweeper()
