@@ -141,6 +141,9 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 			spec.Plan = legs
 		}
 	}
+	if err := d.lineKind(s); err != nil {
+		return err
+	}
 	if d.test == nil && !s.reachable(dir, d.tenant, d.req.Channel, a.Send, spec.Country) {
 		return &Error{Kind: Undeliverable, Field: "channel", Rule: "route", Message: "the tenant has no route for this channel and address"}
 	}

@@ -18,6 +18,8 @@ type Addresses interface {
 	Parse(text, home string) (Address, error)
 	// Country returns the ISO 3166 country of an E.164 number, or "".
 	Country(number string) string
+	// Kind returns what an E.164 number is for, by its numbering plan.
+	Kind(number string) LineKind
 }
 
 // Address is one line or mailbox.
