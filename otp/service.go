@@ -99,6 +99,7 @@ type Service struct {
 	numbers   numberBlocks
 	ratios    ratios
 	pulse     pulse
+	once      toldOnce
 	running   sync.Map // idempotency keys in work, by [Key]
 }
 
