@@ -132,7 +132,8 @@ func TestAChallengeDoesNotMoveHardLimits(t *testing.T) {
 	}{
 		"the tenant's rate": {
 			func(a *otp.Tenant) { a.Limits.Rate = otp.Rate{N: 1, Per: time.Hour} },
-			[]otp.StartRequest{numbered(0, "")}, otp.RuleTenantRate, otp.Throttled,
+			[]otp.StartRequest{numbered(0, "")},
+			otp.RuleTenantRate, otp.Throttled,
 		},
 		"the day": {func(a *otp.Tenant) { a.Limits.DayMessages = 1 }, []otp.StartRequest{numbered(0, "")}, otp.RuleDayMessages, otp.Throttled},
 		"the block-list": {
@@ -141,7 +142,8 @@ func TestAChallengeDoesNotMoveHardLimits(t *testing.T) {
 		},
 		"the address": {
 			func(a *otp.Tenant) { a.Limits.Prefix = otp.Rate{N: 5, Per: time.Hour} },
-			[]otp.StartRequest{numbered(1, ""), numbered(1, ""), numbered(1, ""), numbered(1, ""), numbered(1, "")}, "sends_per_destination_10m", otp.Throttled,
+			[]otp.StartRequest{numbered(1, ""), numbered(1, ""), numbered(1, ""), numbered(1, ""), numbered(1, "")},
+			"sends_per_destination_10m", otp.Throttled,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -96,7 +96,7 @@ func newPlan(all []*phonenumbers.PhoneMetadata) *plan {
 	}
 	root := &state{}
 	for i, prog := range p.patterns {
-		if at := closure(prog, []uint32{uint32(prog.Start)}); len(at) > 0 { //nolint:gosec // a position in a short program
+		if at := closure(prog, []uint32{uint32(prog.Start)}); len(at) > 0 {
 			root.live = append(root.live, position{i, at})
 		}
 	}
@@ -208,9 +208,9 @@ func (p *plan) step(s *state, digit byte) *state {
 
 // key is the same for states from which all goes on alike.
 func (s *state) key() string {
-	key := []byte{byte(s.depth)} //nolint:gosec // of 15 digits at most
+	key := []byte{byte(s.depth)}
 	for _, where := range s.live {
-		key = binary.AppendUvarint(key, uint64(where.pattern)) //nolint:gosec // an index
+		key = binary.AppendUvarint(key, uint64(where.pattern))
 		key = binary.AppendUvarint(key, uint64(len(where.at)))
 		for _, pc := range where.at {
 			key = binary.AppendUvarint(key, uint64(pc))

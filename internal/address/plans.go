@@ -98,9 +98,16 @@ func (p *Plans) of(e164 string) (*plan, string) {
 // descriptions are in the order in which the library asks what a number is.
 func descriptions(m *phonenumbers.PhoneMetadata) []described {
 	return []described{
-		{Premium, m.GetPremiumRate()}, {TollFree, m.GetTollFree()}, {SharedCost, m.GetSharedCost()}, {VoIP, m.GetVoip()},
-		{Personal, m.GetPersonalNumber()}, {Pager, m.GetPager()}, {UAN, m.GetUan()}, {Voicemail, m.GetVoicemail()},
-		{Landline, m.GetFixedLine()}, {Mobile, m.GetMobile()},
+		{Premium, m.GetPremiumRate()},
+		{TollFree, m.GetTollFree()},
+		{SharedCost, m.GetSharedCost()},
+		{VoIP, m.GetVoip()},
+		{Personal, m.GetPersonalNumber()},
+		{Pager, m.GetPager()},
+		{UAN, m.GetUan()},
+		{Voicemail, m.GetVoicemail()},
+		{Landline, m.GetFixedLine()},
+		{Mobile, m.GetMobile()},
 	}
 }
 
