@@ -19,6 +19,7 @@ import (
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/delivery/inbox"
+	"github.com/aldaba-otp/aldaba/internal/address"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/internal/metrics"
@@ -159,9 +160,10 @@ func (a *App) assemble(ctx context.Context) error {
 		name = devInbox
 	}
 	a.Service = otp.New(otp.Options{
-		Store: a.tracedStore(), Ring: a.keys.ring, Observe: a.observe, Courier: a.Courier, Addresses: Addresses{}, Passwords: Passwords{}, Languages: &languages{},
+		Store: a.tracedStore(), Ring: a.keys.ring, Observe: a.observe, Courier: a.Courier, Addresses: Addresses{address.NewPlans()}, Passwords: Passwords{}, Languages: &languages{},
+		Challenges: newChallenges(a.o.WebhookAllow, a.log), Configuration: tenantLists{a},
 		Now: a.Clock.Now, Server: a.self, Inbox: name,
-		Configuration: tenantLists{a}, Issuer: a.o.PublicURL, ReceiptLife: a.o.ReceiptLife,
+		Issuer: a.o.PublicURL, ReceiptLife: a.o.ReceiptLife,
 	})
 	a.sweeper = a.Service.NewSweeper()
 	a.dialects = dialects(api.NewHost(a.Service))

@@ -9,8 +9,9 @@ import (
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
-// Addresses fills the core's port with libphonenumber's metadata and IDNA.
-type Addresses struct{}
+// Addresses fills the core's port with libphonenumber's metadata and IDNA. The
+// zero value has no plans made ready, and takes its time over each number.
+type Addresses struct{ Plans *address.Plans }
 
 // Parse implements [otp.Addresses].
 func (Addresses) Parse(text, home string) (otp.Address, error) {
@@ -22,7 +23,12 @@ func (Addresses) Parse(text, home string) (otp.Address, error) {
 }
 
 // Country implements [otp.Addresses].
-func (Addresses) Country(number string) string { return address.Country(number) }
+func (a Addresses) Country(number string) string { return a.Plans.Country(number) }
+
+// Kind implements [otp.Addresses].
+func (a Addresses) Kind(number string) otp.LineKind {
+	return otp.LineKind(a.Plans.Kind(number).String())
+}
 
 // Passwords fills the core's port with argon2id.
 type Passwords struct{}

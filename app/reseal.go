@@ -54,7 +54,7 @@ func (a *App) sealKey(now time.Time) string {
 // Resealed is how much was sealed anew.
 type Resealed struct {
 	Contacts int `json:"contacts"`
-	Secrets  int `json:"secrets"` // of providers and webhooks
+	Secrets  int `json:"secrets"` // of providers, webhooks and challenges
 }
 
 // ResealNow seals contacts and the configuration's secrets anew that rest under

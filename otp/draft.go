@@ -36,6 +36,7 @@ type draft struct {
 	entry   *ListEntry // of the tenant's list, or nil
 	vouched bool       // a challenge was passed
 	decoy   decoy
+	token   Key // of its token, when vouched
 }
 
 // draft checks everything that can be known before the step.
@@ -45,6 +46,7 @@ func (s *Service) draft(ctx context.Context, req StartRequest) (*draft, error) {
 		s.noteListed(ctx, d)
 		return nil, err
 	}
+	s.vouch(ctx, d)
 	return d, s.prepare(ctx, d)
 }
 
@@ -136,6 +138,9 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 		}
 	}
 	d.plan(s, dir)
+	if err := d.lineKind(s); err != nil {
+		return err
+	}
 	if d.test == nil && !s.reachable(dir, d.tenant, d.req.Channel, a.Send, spec.Country) {
 		return &Error{Kind: Undeliverable, Field: "channel", Rule: "route", Message: "the tenant has no route for this channel and address"}
 	}

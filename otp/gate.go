@@ -17,7 +17,7 @@ type gate struct {
 	tenant *Tenant
 	rules  []bound
 	watch  *watched
-	passed bool // somebody vouched for the request: a challenge was passed
+	passed bool // a challenge was passed, in the present run of the step
 
 	shadowed denial // what the watch would have said, in the present run of the step
 }
@@ -50,11 +50,17 @@ func (d denial) String() string {
 	return d.rule + " " + d.detail
 }
 
-// worse keeps the one that lasts longer.
+// worse keeps the one that lasts longer. What is left is soft when all of them
+// are: then a passed challenge would do.
 func (d *denial) worse(other denial) {
+	if other.wait <= 0 {
+		return
+	}
+	soft := other.soft && (d.wait == 0 || d.soft)
 	if other.wait > d.wait {
 		*d = other
 	}
+	d.soft = soft
 }
 
 func (g *gate) keys() []Key {
@@ -74,7 +80,7 @@ func (g *gate) keys() []Key {
 // gateOf gathers the rules of a start. What it needs of the request is known
 // before the step.
 func (s *Service) gateOf(d *draft) *gate {
-	g := &gate{tenant: d.tenant, passed: d.vouched}
+	g := &gate{tenant: d.tenant}
 	dir, ring := s.Directory(), d.ring
 	limits := &d.tenant.limits
 	g.everywhere(dir, ring, d.address)

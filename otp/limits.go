@@ -22,11 +22,13 @@ type Limits struct {
 	// 0 is no bound.
 	DayMessages int   `json:"day_messages,omitempty"`
 	DayMoney    Money `json:"day_money,omitempty"`
-	// Landlines and VoIP are whether numbers of these kinds are refused.
+	// RefuseLandlines refuses landlines, but not calls to them; numbers that may
+	// be mobile pass. RefuseVoIP refuses VoIP numbers.
 	RefuseLandlines bool `json:"refuse_landlines,omitempty"`
 	RefuseVoIP      bool `json:"refuse_voip,omitempty"`
-	// AllowPremium lets numbers pass that cost whoever writes to them: premium
-	// rate, shared cost, and satellite.
+	// AllowPremium lets numbers pass that cost whoever writes to them, or that
+	// nobody reads texts at: premium rate, shared cost, satellite, personal,
+	// universal access, pager and voicemail.
 	AllowPremium bool `json:"allow_premium,omitempty"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,29 +17,37 @@ func WebhookEvents() []EventKind {
 	return []EventKind{
 		EventStarted, EventResent, EventSent, EventDelivered, EventFailed, EventUnsent, EventSilent, EventNextLeg,
 		EventWrong, EventApproved, EventExhausted, EventExpired, EventCanceled, EventSuperseded, EventLocked,
+		EventAlert, EventReleased, EventListed, EventRefused,
 	}
 }
 
 // noticeLife is how long an event is offered to a webhook.
 const noticeLife = 24 * time.Hour
 
-// wants tells whether the webhook hears of a kind of event.
+// ofTenant tells whether events of a kind belong to no verification.
+func ofTenant(kind EventKind) bool {
+	return slices.Contains([]EventKind{EventAlert, EventReleased, EventListed, EventRefused}, kind)
+}
+
+// wants tells whether the webhook hears of a kind of event. Of refusals, of which
+// an attack makes many, it hears when they are asked for by name.
 func (w *Webhook) wants(kind EventKind) bool {
 	if len(w.Events) == 0 {
-		return slices.Contains(WebhookEvents(), kind)
+		return kind != EventRefused && slices.Contains(WebhookEvents(), kind)
 	}
 	return slices.Contains(w.Events, kind)
 }
 
 // notices puts an outbox row for each webhook that is to hear of what the step
-// journaled, in the same step. They are this server's.
-func (s *Service) notices(now time.Time, st *State) (all []Message) {
+// journaled, in the same step. They are this server's. Those of once are not to be
+// told again by it.
+func (s *Service) notices(now time.Time, st *State) (all []Message, once []ID) {
 	if len(st.events) == 0 {
-		return nil
+		return nil, nil
 	}
 	dir := s.Directory()
 	if !dir.listens {
-		return nil
+		return nil, nil
 	}
 	for i := range st.events {
 		e := &st.events[i]
@@ -47,19 +56,23 @@ func (s *Service) notices(now time.Time, st *State) (all []Message) {
 			continue
 		}
 		for j := range t.Webhooks {
-			if !t.Webhooks[j].wants(e.Kind) {
+			id := noticeID(e, t.Webhooks[j].URL, now)
+			if !t.Webhooks[j].wants(e.Kind) || s.once.has(id) {
 				continue
 			}
 			m := Message{
-				ID: noticeID(e, t.Webhooks[j].URL, now), Tenant: e.Tenant, Verification: e.Verification, Kind: EventMessage,
+				ID: id, Tenant: e.Tenant, Verification: e.Verification, Kind: EventMessage,
 				Created: now, Expires: now.Add(noticeLife), NextAt: now, Owner: s.o.Server, FirstEvent: e.N,
 				Progress: Progress{Provider: t.Webhooks[j].URL},
 			}
 			st.Messages.Put(m.ID, m)
 			all = append(all, m)
+			if ofTenant(e.Kind) {
+				once = append(once, id)
+			}
 		}
 	}
-	return all
+	return all, once
 }
 
 // noticeID names a row by event and webhook, since a decision draws nothing:
@@ -67,8 +80,37 @@ func (s *Service) notices(now time.Time, st *State) (all []Message) {
 func noticeID(e *Event, url string, now time.Time) ID {
 	sum := sha256.Sum256(fmt.Appendf(nil, "notice %s %d %s", e.Verification.Hex(), e.N, url))
 	id := ID(sum[:16])
+	if ofTenant(e.Kind) { // lines of one name are one line, and told once
+		now = e.Verification.Born()
+	}
 	id.stamp(now)
 	return id
+}
+
+// toldOnce remembers what of events without a verification was handed to the courier
+// by this server: one line of the journal may be written many times in its
+// minute.
+type toldOnce struct {
+	mu  sync.Mutex
+	ids [2]map[ID]bool // young and older ones
+}
+
+const toldKept = 10_000
+
+func (t *toldOnce) has(id ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ids[0][id] || t.ids[1][id]
+}
+
+// note is called after the commit.
+func (t *toldOnce) note(id ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ids[0] == nil || len(t.ids[0]) >= toldKept {
+		t.ids[0], t.ids[1] = make(map[ID]bool), t.ids[0]
+	}
+	t.ids[0][id] = true
 }
 
 // Notice is one event ready to be told to a webhook.
@@ -113,6 +155,30 @@ func noticeOf(e *Event, v *Verification, to string) ([]byte, error) {
 		b.Data.Channel, b.Data.Provider, b.Data.Detail = string(channel), provider, unmarked(detail)
 	}
 	return json.Marshal(b)
+}
+
+// tenantNotice is what an application hears of an event that belongs to no
+// verification.
+type tenantNotice struct {
+	Type      string     `json:"type"`
+	Timestamp string     `json:"timestamp"`
+	Data      tenantData `json:"data"`
+}
+
+type tenantData struct {
+	Rule   string `json:"rule,omitempty"`
+	Detail string `json:"detail,omitempty"` // no address, and no tag of one
+}
+
+func noticeOfTenant(e *Event) ([]byte, error) {
+	rule, detail := e.Rule(), strings.TrimSpace(strings.TrimPrefix(e.Detail, e.Rule()))
+	if e.Kind == EventListed { // its first word is the verdict
+		rule, detail = "", e.Detail
+	}
+	if at := strings.LastIndexByte(detail, '#'); at >= 0 && !strings.Contains(detail[at:], " ") {
+		detail = strings.TrimSpace(detail[:at])
+	}
+	return json.Marshal(tenantNotice{"tenant." + string(e.Kind), rfc3339(e.At), tenantData{rule, detail}})
 }
 
 // SealText seals a secret of the configuration under a name that says what it

@@ -2,6 +2,7 @@ package otp
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -102,6 +103,19 @@ func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, 
 	if err != nil {
 		return Notice{}, unread(err)
 	}
+	at := slices.IndexFunc(events, func(e Event) bool { return e.N == m.FirstEvent })
+	if at < 0 {
+		return Notice{}, gone
+	}
+	secret, err := s.Ring().OpenText(webhookSecret(m.Tenant, w.URL), w.Secret)
+	if err != nil {
+		return Notice{}, AsError(err)
+	}
+	n := Notice{ID: "evt_" + m.ID.Hex(), URL: w.URL, Secret: secret, At: s.Now()}
+	if ofTenant(events[at].Kind) {
+		n.Body, err = noticeOfTenant(&events[at])
+		return n, err
+	}
 	found, err := s.o.Store.Verifications(ctx, m.Verification)
 	if err != nil {
 		return Notice{}, unread(err)
@@ -109,21 +123,12 @@ func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, 
 	if len(found) == 0 {
 		return Notice{}, gone
 	}
-	secret, err := s.Ring().OpenText(webhookSecret(m.Tenant, w.URL), w.Secret)
-	if err != nil {
-		return Notice{}, AsError(err)
-	}
 	letter, err := found[0].letter(s.Ring())
 	if err != nil {
 		return Notice{}, AsError(err)
 	}
-	for i := range events {
-		if events[i].N == m.FirstEvent {
-			body, err := noticeOf(&events[i], &found[0], letter.To)
-			return Notice{ID: "evt_" + m.ID.Hex(), URL: w.URL, Secret: secret, At: s.Now(), Body: body}, err
-		}
-	}
-	return Notice{}, gone
+	n.Body, err = noticeOf(&events[at], &found[0], letter.To)
+	return n, err
 }
 
 // Noticed writes what became of one telling of an event: at nextAt it is told

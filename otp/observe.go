@@ -52,12 +52,14 @@ func (e *Event) Rule() string {
 func (s *Service) do(ctx context.Context, step Step) error {
 	var events []Event
 	var notices []Message
+	var once []ID
 	decide := step.Decide
 	step.Decide = func(now time.Time, st *State) error {
 		if err := decide(now, st); err != nil {
 			return err
 		}
-		events, notices = st.events, s.notices(now, st)
+		events = st.events
+		notices, once = s.notices(now, st)
 		return nil
 	}
 	if err := s.o.Store.Do(ctx, step); err != nil {
@@ -68,6 +70,9 @@ func (s *Service) do(ctx context.Context, step Step) error {
 		if s.o.Observe != nil {
 			s.o.Observe(&events[i])
 		}
+	}
+	for _, id := range once {
+		s.once.note(id)
 	}
 	for _, m := range notices {
 		s.o.Courier.Accept(Dispatch{Message: m})

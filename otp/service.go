@@ -18,6 +18,8 @@ type Addresses interface {
 	Parse(text, home string) (Address, error)
 	// Country returns the ISO 3166 country of an E.164 number, or "".
 	Country(number string) string
+	// Kind returns what an E.164 number is for, by its numbering plan.
+	Kind(number string) LineKind
 }
 
 // Address is one line or mailbox.
@@ -66,6 +68,8 @@ type Options struct {
 	Addresses Addresses
 	Passwords Passwords
 	Languages Languages
+	// Challenges is asked about tokens of challenges; nil passes none.
+	Challenges Challenges
 	// Now is the clock for what is decided outside of a step, such as the time
 	// in a new id. Decisions use the store's.
 	Now  func() time.Time
@@ -98,6 +102,7 @@ type Service struct {
 	numbers   numberBlocks
 	ratios    ratios
 	pulse     pulse
+	once      toldOnce
 	running   sync.Map // idempotency keys in work, by [Key]
 }
 

@@ -119,7 +119,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	}
 	defer done()
 	var refusal error
-	load := Keys{Destinations: []Key{d.key}, Replays: d.replay.keys(), Counters: append(d.purse.keys(), d.gate.keys()...)}
+	load := Keys{Destinations: []Key{d.key}, Replays: append(d.replay.keys(), d.tokens()...), Counters: append(d.purse.keys(), d.gate.keys()...)}
 	if d.handle != (Key{}) {
 		load.Handles = []Key{d.handle}
 	}

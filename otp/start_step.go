@@ -25,6 +25,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 		if d.gate.charge(now, st, veil.is || d.familiar(now, &dest)) {
 			v.Spec.Prefix = d.gate.watch.key
 		}
+		d.useToken(now, st)
 	}
 	v.Spec.Decoy = veil.is
 	dest, yields := d.supersede(now, st, dest, veil.is)
@@ -67,6 +68,7 @@ func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 		d.note(now, st, EventRefused, denial{rule: RuleBlockList})
 		return blocked("it is on the block-list")
 	}
+	d.gate.passed = d.unused(now, st)
 	worst := d.gate.judge(now, st, d.familiar(now, dest))
 	worst.worse(d.purse.short(now, st, d.price, 1))
 	rule, wait := dest.MaySend(now)
@@ -90,7 +92,7 @@ func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 	d.note(now, st, EventRefused, worst)
 	e := worst.refusal()
 	if worst.soft {
-		e.Challenge = d.tenant.Challenge
+		e.Challenge = d.tenant.Challenge.hint()
 	}
 	return e
 }

@@ -52,10 +52,10 @@ type Tenant struct {
 // Challenge is how somebody shows that he is no program: with a token that his
 // browser was given, which is asked about at whoever gave it.
 type Challenge struct {
-	Type    string `json:"type"`                    // turnstile, hcaptcha or webhook
+	Type    string `json:"type"`                    // [Turnstile], [HCaptcha] or [ChallengeWebhook]
 	SiteKey string `json:"site_key,omitempty"`      // that refusals tell, for the page
 	URL     string `json:"url,omitempty"`           // of a webhook, or instead of the vendor's
-	Secret  string `json:"secret_sealed,omitempty"` // see [Ring.SealText]
+	Secret  string `json:"secret_sealed,omitempty"` // see [Ring.SealText] and [ChallengeSecret]
 }
 
 // Webhook is an address of the tenant's application that hears of events.

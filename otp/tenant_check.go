@@ -73,6 +73,7 @@ func (t *Tenant) check(path string) Mistakes {
 	t.Limits.check(f)
 	t.FraudWatch.check(f)
 	t.checkLists(f)
+	t.checkChallenge(f)
 	for i := range t.Routes {
 		t.Routes[i].check(f, fmt.Sprintf(".routes[%d]", i))
 	}

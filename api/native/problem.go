@@ -94,6 +94,9 @@ func problemOf(err error) httpx.Problem {
 	e := otp.AsError(err)
 	p := ofKind(e.Kind).problem(e.Message, fieldErrors(e))
 	p.Rule, p.RetryAfter = e.Rule, e.RetryAfter
+	if c := e.Challenge; c != nil {
+		p.Challenge = &httpx.Challenge{Type: c.Type, SiteKey: c.SiteKey}
+	}
 	switch e.Kind {
 	case otp.Internal:
 		p.Detail, p.Errors = "", nil // its text is for the operator alone

@@ -79,6 +79,7 @@ func tenantDiff(old, new *otp.Tenant) (all []string) {
 	add("limits", !same(old.Limits, new.Limits))
 	add("fraud_watch", !same(old.FraudWatch, new.FraudWatch))
 	add("lists", !same(old.Lists, new.Lists), named(old.Lists, new.Lists, func(e *otp.ListEntry) string { return e.Match }, nil)...)
+	add("challenge", !same(old.Challenge, new.Challenge), challengeDiff(old.Challenge, new.Challenge)...)
 	add("sender_policy", old.SenderPolicy != new.SenderPolicy, arrow(old.SenderPolicy, new.SenderPolicy))
 	add("profiles", !same(old.Profiles, new.Profiles), named(old.Profiles, new.Profiles, profileName, profileDiff)...)
 	add("templates", !same(old.Templates, new.Templates), named(old.Templates, new.Templates, templateName, nil)...)

@@ -17,7 +17,7 @@ import (
 const exportHeader = `# Configuration of an Aldaba server, as "aldaba apply" takes it back.
 # It is confidential: addresses of contacts and settings of providers that are
 # not named as secrets stand here in clear. Keys and passwords of applications
-# are here as hashes (_hash), secrets of providers and webhooks sealed (_sealed);
+# are here as hashes (_hash), secrets of providers, webhooks and challenges sealed (_sealed);
 # a sealed secret and the hash of a key are worth something only with the
 # server's own key ring.
 `
@@ -201,6 +201,9 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		m.put("fraud_watch", o.node())
 	}
 	each(m, "lists", t.Lists, exportListEntry)
+	if t.Challenge != nil {
+		m.put("challenge", exportChallenge(t.Challenge).node())
+	}
 	each(m, "profiles", t.Profiles, exportProfile)
 	each(m, "templates", t.Templates, exportTemplate)
 	each(m, "webhooks", t.Webhooks, func(w *otp.Webhook) *pairs {

@@ -36,6 +36,7 @@ type tenantEntry struct {
 	line        int
 	given       []string // keys, in the order of [tenantKeys]
 	tenant      otp.Tenant
+	challenge   *challengeEntry // nil when there is none, or none any more
 	webhooks    []webhookEntry
 	credentials []credentialEntry
 	contacts    []contactEntry
@@ -80,6 +81,7 @@ func (f *File) checkAlone(r *reader) {
 	tenants := make([]otp.Tenant, len(f.read.tenants))
 	for i, entry := range f.read.tenants {
 		t := entry.tenant
+		t.Challenge = entry.challenge.unsealed()
 		for j := range entry.webhooks {
 			t.Webhooks = append(t.Webhooks, entry.webhooks[j].unsealed())
 		}
@@ -149,7 +151,7 @@ func (f *File) Name() string { return f.name }
 
 // elsewhere visits the keys of the document that say where a secret is to be
 // read, NAME_file and NAME_env: m.Content[at] is the key. They stand in
-// credentials, webhooks, and where a provider's type has secrets.
+// credentials, webhooks, challenges, and where a provider's type has secrets.
 func (f *File) elsewhere(visit func(m *yaml.Node, at int, name, path string)) {
 	holder := func(m *yaml.Node, path string) {
 		for i := 0; m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
@@ -175,6 +177,7 @@ func (f *File) elsewhere(visit func(m *yaml.Node, at int, name, path string)) {
 		}
 	})
 	each(f.root, "tenants", "", func(t *yaml.Node, path string) {
+		single(t, "challenge", path, holder)
 		each(t, "webhooks", path+".", holder)
 		each(t, "credentials", path+".", holder)
 	})

@@ -173,6 +173,12 @@ func (p *planner) tenant(e *tenantEntry) error {
 			return err
 		}
 	}
+	if e.has("challenge") {
+		var err error
+		if merged.Challenge, err = p.challenge(e, old.Challenge); err != nil {
+			return err
+		}
+	}
 	if e.has("webhooks") {
 		var err error
 		if merged.Webhooks, err = p.webhooks(e, old.Webhooks); err != nil {

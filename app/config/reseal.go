@@ -10,7 +10,7 @@ import (
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
-// Reseal seals the secrets of providers and webhooks anew that rest under
+// Reseal seals the secrets of providers, webhooks and challenges anew that rest under
 // another key than the one in use, in copies, and returns how many it found.
 // One that cannot be opened stays as it is and is named in the error.
 func Reseal(ring *otp.Ring, now time.Time, random io.Reader, c Current, secrets Secrets) (_ Current, changed int, err error) {
@@ -42,6 +42,11 @@ func Reseal(ring *otp.Ring, now time.Time, random io.Reader, c Current, secrets 
 			w := &t.Webhooks[j]
 			w.Secret = again("a webhook of tenant "+t.Name, otp.WebhookSecret(t.Name, w.URL), w.Secret)
 		}
+		if t.Challenge != nil {
+			c := *t.Challenge
+			c.Secret = again("the challenge of tenant "+t.Name, otp.ChallengeSecret(t.Name, &c), c.Secret)
+			t.Challenge = &c
+		}
 	}
 	return c, changed, err
 }
@@ -62,6 +67,9 @@ func SealedUnder(key string, c Current, secrets Secrets) (names []string) {
 		t := &c.Tenants[i]
 		if slices.ContainsFunc(t.Webhooks, func(w otp.Webhook) bool { return otp.TextSealedBy(w.Secret) == key }) {
 			names = append(names, "a webhook of tenant "+t.Name)
+		}
+		if t.Challenge != nil && otp.TextSealedBy(t.Challenge.Secret) == key {
+			names = append(names, "the challenge of tenant "+t.Name)
 		}
 	}
 	return names

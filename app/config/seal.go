@@ -102,7 +102,7 @@ func (p *planner) webhooks(e *tenantEntry, old []otp.Webhook) (all []otp.Webhook
 		if at := slices.IndexFunc(old, func(o otp.Webhook) bool { return o.URL == w.URL }); at >= 0 {
 			before = old[at]
 		}
-		if w.Secret, err = p.webhookSecret(e.tenant.Name, given, before.Secret); err != nil {
+		if w.Secret, err = p.sealedSecret(otp.WebhookSecret(e.tenant.Name, w.URL), given.path, given.secret, before.Secret, webhookSecretFault); err != nil {
 			return nil, err
 		}
 		all = append(all, w)
@@ -110,16 +110,15 @@ func (p *planner) webhooks(e *tenantEntry, old []otp.Webhook) (all []otp.Webhook
 	return all, nil
 }
 
-// webhookSecret returns the sealed form of a webhook's secret: that of before
-// when it is the same, "" after a mistake.
-func (p *planner) webhookSecret(tenant string, given *webhookEntry, before string) (string, error) {
-	if given.secret.key == "" {
+// sealedSecret returns the sealed form of a secret: that of before when it is
+// the same, "" after a mistake. fault judges one that is given in clear.
+func (p *planner) sealedSecret(name, path string, given secret, before string, fault func(string) string) (string, error) {
+	if given.key == "" {
 		return "", nil // the core says so
 	}
-	name, text := otp.WebhookSecret(tenant, given.kept.URL), given.secret.value
-	path := given.path + "." + given.secret.key
-	if given.secret.key == "secret"+asSealed {
-		clear, err := p.tools.Ring.OpenText(name, text)
+	path += "." + given.key
+	if given.key == "secret"+asSealed {
+		clear, err := p.tools.Ring.OpenText(name, given.value)
 		if err != nil {
 			p.fail(path, cannotOpen)
 			return "", nil
@@ -127,16 +126,16 @@ func (p *planner) webhookSecret(tenant string, given *webhookEntry, before strin
 		if p.holds(name, before, clear) {
 			return before, nil
 		}
-		return text, nil
+		return given.value, nil
 	}
-	if fault := webhookSecretFault(text); fault != "" {
-		p.fail(path, "%s", fault)
+	if what := fault(given.value); what != "" {
+		p.fail(path, "%s", what)
 		return "", nil
 	}
-	if p.holds(name, before, text) {
+	if p.holds(name, before, given.value) {
 		return before, nil
 	}
-	return p.seal(name, text)
+	return p.seal(name, given.value)
 }
 
 // holds tells whether a sealed text is the same secret.

@@ -12,7 +12,7 @@ import (
 
 // tenantKeys are the keys of a tenant, in the order in which they are written.
 func tenantKeys() []string {
-	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "limits", "fraud_watch", "lists", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "test_addresses", "allow_test_addresses", "contacts", "credentials"}
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "limits", "fraud_watch", "lists", "challenge", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "test_addresses", "allow_test_addresses", "contacts", "credentials"}
 }
 
 func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
@@ -32,6 +32,7 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 	}
 	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))
 	e.tenant.AllowTestAddresses = o.flag("allow_test_addresses", false)
+	e.challenge = o.challenge("challenge")
 	t := &e.tenant
 	o.each("lists", func(n *yaml.Node, path string) { t.Lists = append(t.Lists, r.listEntry(n, path)) })
 	o.each("routes", func(n *yaml.Node, path string) { t.Routes = append(t.Routes, r.route(n, path)) })

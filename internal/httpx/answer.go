@@ -55,8 +55,16 @@ type Problem struct {
 	// RetryAfter is how long to wait. It is written as whole seconds, in the
 	// member retry_after and in the header Retry-After.
 	RetryAfter time.Duration
+	// Challenge is what the end user may pass to be let in, or nil.
+	Challenge *Challenge
 	// Errors are the faults of single members of the request.
 	Errors []FieldError
+}
+
+// Challenge is how an end user shows that he is no program.
+type Challenge struct {
+	Type    string `json:"type"`
+	SiteKey string `json:"site_key,omitempty"` // that the page shows it with
 }
 
 // FieldError is the fault of one member of a request.
@@ -82,8 +90,10 @@ func WriteProblem(w http.ResponseWriter, p Problem) {
 		Rule       string `json:"rule,omitempty"`
 		RetryAfter int64  `json:"retry_after,omitempty"`
 
+		Challenge *Challenge `json:"challenge,omitempty"`
+
 		Errors []FieldError `json:"errors,omitempty"`
-	}{p.Type, p.Title, p.Status, p.Detail, p.Instance, p.Rule, wholeSeconds(max(p.RetryAfter, 0)), p.Errors}
+	}{p.Type, p.Title, p.Status, p.Detail, p.Instance, p.Rule, wholeSeconds(max(p.RetryAfter, 0)), p.Challenge, p.Errors}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)

@@ -24,6 +24,10 @@ func TestProblemsHaveAFixedOrder(t *testing.T) {
 			Problem{Type: "https://x/y", Title: "T", Status: 429, Detail: "<d>", Instance: "/i", Rule: "sends", RetryAfter: 1500 * time.Millisecond},
 			`{"type":"https://x/y","title":"T","status":429,"detail":"<d>","instance":"/i","rule":"sends","retry_after":2}`, "2",
 		},
+		"challenge": {
+			Problem{Status: 429, RetryAfter: time.Second, Challenge: &Challenge{"turnstile", "0x4<"}},
+			`{"title":"Too Many Requests","status":429,"retry_after":1,"challenge":{"type":"turnstile","site_key":"0x4<"}}`, "1",
+		},
 		"bare":          {Problem{Status: 404}, `{"title":"Not Found","status":404}`, ""},
 		"zero":          {Problem{}, `{"title":"Internal Server Error","status":500}`, ""},
 		"short wait":    {Problem{Status: 503, RetryAfter: 1}, `{"title":"Service Unavailable","status":503,"retry_after":1}`, "1"},

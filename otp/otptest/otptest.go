@@ -91,6 +91,11 @@ func (Addresses) Parse(text, home string) (otp.Address, error) {
 // Country implements [otp.Addresses].
 func (Addresses) Country(number string) string { return address.Country(number) }
 
+// Kind implements [otp.Addresses].
+func (Addresses) Kind(number string) otp.LineKind {
+	return otp.LineKind(address.KindOf(number).String())
+}
+
 // Languages is the real chooser of languages.
 type Languages struct{}
 

@@ -35,6 +35,8 @@ type Options struct {
 	NoInbox bool
 	// Observe is that of [otp.Options].
 	Observe func(*otp.Event)
+	// Challenges is that of [otp.Options].
+	Challenges otp.Challenges
 }
 
 // New returns a world that ends with the test.
@@ -56,7 +58,7 @@ func New(tb testing.TB, o Options) *World {
 	w.Service = otp.New(otp.Options{
 		Store: w.Store, Ring: ring, Courier: w.Courier, Addresses: otptest.Addresses{}, Passwords: otptest.Passwords{}, Languages: otptest.Languages{},
 		Now: w.Clock.Now, Server: otp.FirstID(otptest.Start), Inbox: inbox, Observe: o.Observe,
-		Configuration: w,
+		Configuration: w, Challenges: o.Challenges,
 	})
 	w.Courier.service = w.Service
 	tb.Cleanup(func() {
