@@ -25,24 +25,26 @@ func boundsAttacks() []attack {
 
 func destinations(s *siege) figures {
 	refusedOnes := []string{
-		"+1809555123456789", "+18095551234567890", "+1809ABCDEFG", "12345", "+12345", "911", "", "+", "ana", "ana@", "@example.com", "ana@@example.com", "a@b@example.com",
+		"+1809555123456789", "+18095551234567890", "+1809ABCDEFG", "+12345", "911", "", "+", "ana", "ana@", "@example.com", "ana@@example.com", "a@b@example.com",
 		`"ana b"@example.com`, `"ana"@example.com`, strings.Repeat("a", 309) + "@example.com", "ana@example.com,eva@example.com", "ana@example.com;eva@example.com",
 		"ana@example.com eva@example.com", "+18095551234,+18095554321", "+18095551234;+18095554321", "+18095551234\n+18095554321", "ana@example.com\r\nBcc: eva@example.com",
 		"ana@[127.0.0.1]", "ana@127.0.0.1", "ana@localhost", "<ana@example.com>", "ana@exam ple.com", "ana\x00@example.com", "ana@example.com> RCPT TO:<eva@example.com",
 		"+1809555\u202e1234", "tel:+18095551234;ext=1", "sms:+18095551234", "+0809555123", "file:///etc/passwd", "ana@xn--.com", "ána@example.com",
 	}
-	// These are lines of their own; whether they are sent to is a matter of countries.
-	single := []string{"+881612345678", "+979123456789", "+582121234567", "+390612345678", "ana@bücher.example"}
+	// These are lines of their own; whether they are sent to is a matter of
+	// countries. What could be a short code is read as a number of the tenant's
+	// home, +5812345, and never dialled as it is.
+	single := []string{"12345", "+881612345678", "+979123456789", "+582121234567", "+390612345678", "ana@bücher.example"}
 	refused, sent := 0, 0
 	for _, h := range hands {
 		if h.startBody == nil {
 			continue
 		}
 		for i, to := range append(slices.Clone(refusedOnes), single...) {
-			before := len(s.c[0].inbox("", "&limit=100000"))
+			s.c[0].must("DELETE", "/dev/inbox", "")
 			id, r := h.begin(s.c[0], to, "")
-			list := s.c[0].inbox("", "&limit=100000")
-			got := len(list) - before
+			list := s.c[0].inbox("")
+			got := len(list)
 			switch {
 			case r.status >= 500 || r.status == 0 || got > 1 || got == 1 && strings.ContainsAny(list[0].To, ",; \r\n<>"):
 				s.Errorf("%s: %q is answered %d %s, sent: %d", h.name, to, r.status, r.body, got)
@@ -74,11 +76,11 @@ func allBounds() (all []bound) {
 			all = append(all, bound{h, fmt.Sprintf("%q:%s", name, v), good})
 		}
 	}
-	// The demo's tenant is compatible, so that the bounds are the widest.
-	add(nativeHand, true, "length", "3", "12")
-	add(nativeHand, false, "length", "2", "13", "-6", "0", `"6"`, "6.5", "1e400", "null")
-	add(nativeHand, true, "lifetime", "1", "86400")
-	add(nativeHand, false, "lifetime", "0", "86401", "-1", "1e99", `"300"`)
+	// Natively the strict policy holds, the vendors' bounds elsewhere.
+	add(nativeHand, true, "length", "6", "12")
+	add(nativeHand, false, "length", "5", "3", "2", "13", "-6", "0", `"6"`, "6.5", "1e400", "null")
+	add(nativeHand, true, "lifetime", "30", "600")
+	add(nativeHand, false, "lifetime", "29", "601", "0", "86400", "86401", "-1", "1e99", `"300"`)
 	add(nativeHand, true, "alphabet", `"digits"`, `"alnum"`)
 	add(nativeHand, false, "alphabet", `"01"`, `""`, "7", `"DIGITS"`)
 	add(nativeHand, false, "code", `"12"`, `"1234567890123"`, `"12 456"`, `""`, "123456", `"१२३४५६"`)
@@ -141,13 +143,15 @@ func textMaterial(s *siege) figures {
 	var refused, sent atomic.Int64
 	materials := []string{"\u202eabc\u202c", "\u200f\u200e", "👩‍👩‍👧‍👦🏳️‍🌈", "שלום", "\x07\x1b[31m", "a\r\nb\nc", "\x00", "\ufffe", strings.Repeat("ñ", 5000), "{{code}} {{.}} ${code} %(code)s %s", "<script>alert(1)</script>", "@evil.example #000000"}
 	longest := 0
+	named := nativeHand // of a tenant whose text shows a variable
+	named.auth = func(*client) string { return "Bearer named-key" }
 	for _, material := range materials {
 		quoted := quoteJSON(material)
 		for _, start := range []struct {
 			hand
 			more string
 		}{
-			{nativeHand, `,"variables":{"NAME":` + quoted + `}`}, {nativeHand, `,"locale":` + quoted}, {nativeHand, `,"subject":` + quoted}, {nativeHand, `,"metadata":{"a":` + quoted + `}`},
+			{named, `,"variables":{"NAME":` + quoted + `}`}, {nativeHand, `,"locale":` + quoted}, {nativeHand, `,"subject":` + quoted}, {nativeHand, `,"metadata":{"a":` + quoted + `}`},
 			{modicaHand, `,"content":` + quoteJSON("Code %(code)s "+material)}, {modicaHand, `,"mask":` + quoted},
 			{danaHand, `,"otpFieldCode":` + quoted}, {dana2Hand, `,"otpFieldCode":` + quoted},
 		} {

@@ -256,7 +256,7 @@ func spellings(s *siege) figures {
 		}
 	}
 	all := func(l tongue, lines []string) {
-		before := len(s.c[0].inbox("", "&limit=100000"))
+		s.c[0].must("DELETE", "/dev/inbox", "")
 		accepted := 0
 		for _, line := range lines {
 			asked := line
@@ -278,7 +278,7 @@ func spellings(s *siege) figures {
 			}
 		}
 		taken += accepted
-		if got := len(s.c[0].inbox("", "&limit=100000")) - before; got != accepted || got > 5 {
+		if got := len(s.c[0].inbox("")); got != accepted || got > 5 {
 			s.Errorf("%s: %d spellings were taken and %d messages sent: %q", l.name, accepted, got, lines)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"testing"
 )
 
 // hand writes the requests of a dialect by hand, in JSON, which all of them
@@ -121,17 +122,41 @@ func (h hand) post(c *client, id, query, body string, headers ...string) reply {
 }
 
 // approves tells whether an answer to a check says that the code was right.
+// TestHandsHearAnApproval holds it against every dialect.
 func (h hand) approves(r reply) bool {
 	if r.status/100 != 2 {
 		return false
 	}
-	if h.name == additivTongue.name {
+	if h.name == additivTongue.name { // the older verify has no word, only 200 and 422
 		return !strings.Contains(r.body, "Invalid") && !strings.Contains(r.body, "Expired")
 	}
-	for _, word := range []string{`"outcome":"approved"`, `"responseCode":"01"`, `"code":1,`, `"success"`, `"code":"027"`} {
-		if strings.Contains(r.body, word) {
-			return h.name != unityvoxTongue.name || word == `"code":"027"`
+	words := map[string]string{
+		nativeTongue.name: `"outcome":"approved"`, danaconnectTongue.name: `"responseCode":"01"`, danaconnect2Tongue.name: `"code":1,`,
+		modicaTongue.name: `"status":"success"`, unityvoxTongue.name: `"code":"027"`,
+	}
+	return strings.Contains(strings.ReplaceAll(r.body, " ", ""), words[h.name])
+}
+
+// TestHandsHearAnApproval: an attack that cannot tell an approval from anything
+// else would withstand everything.
+func TestHandsHearAnApproval(t *testing.T) {
+	t.Parallel()
+	c := start(t, engines[0]).client
+	for _, h := range hands {
+		to := fresh()
+		id, r := h.begin(c, to, "")
+		if id == "" {
+			t.Fatalf("%s: a start is answered %d %s", h.name, r.status, r.body)
+		}
+		right := c.newest(to).code()
+		if r := h.post(c, id, "", h.body(id, `"`+wrongCode(right)+`"`, "")); h.approves(r) {
+			t.Errorf("%s: a wrong code is heard as approved: %d %s", h.name, r.status, r.body)
+		}
+		if r := h.post(c, id, "", h.body(id, `"`+right+`"`, "")); !h.approves(r) {
+			t.Errorf("%s: the right code is not heard as approved: %d %s", h.name, r.status, r.body)
+		}
+		if r := h.post(c, id, "", h.body(id, `"`+right+`"`, "")); h.approves(r) {
+			t.Errorf("%s: a used code is heard as approved: %d %s", h.name, r.status, r.body)
 		}
 	}
-	return false
 }

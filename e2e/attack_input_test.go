@@ -182,6 +182,7 @@ func zipped(text string) string {
 
 func contentTypes(s *siege) figures {
 	before := resident(s, s.processes[0])
+	bomb := zipped(strings.Repeat(" ", 64<<20))
 	var tried, bodies atomic.Int64
 	s.byHand(func(h hand) {
 		to := fresh()
@@ -189,7 +190,7 @@ func contentTypes(s *siege) figures {
 		good := h.body(id, fmt.Sprintf("%q", m.code()), "")
 		auth := h.auth(s.c[0])
 		for _, coding := range []string{"gzip", "deflate", "br", "identity, gzip", "x-gzip"} {
-			for _, body := range []string{zipped(good), good, zipped(strings.Repeat(" ", 64<<20) + good)} {
+			for _, body := range []string{zipped(good), good, bomb} {
 				r := s.c[0].send(http.MethodPost, h.checkPath(id), body, "Authorization", auth, "Content-Type", jsonType, "Content-Encoding", coding)
 				tried.Add(1)
 				if h.approves(r) || r.status >= 500 {

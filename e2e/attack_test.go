@@ -33,8 +33,8 @@ func attacks() []attack {
 	return slices.Concat(guessing(), onceOnly(), lifecycle(), inputs(), tenancy(), floods())
 }
 
-// attackTenants stand beside the demo's: one that has wrong guesses delayed, and
-// one that may send to its own country alone.
+// attackTenants stand beside the demo's: one that has wrong guesses delayed, one
+// that may send to its own country alone, and one whose text shows a variable.
 const attackTenants = `
 tenants:
   - name: slowed
@@ -47,6 +47,14 @@ tenants:
     home: VE
     policy: compatible
     credentials: [{type: api_key, key: homely-key}]
+  - name: named
+    home: VE
+    countries: ["*"]
+    policy: compatible
+    locale: en
+    profiles: [{name: default}]
+    templates: [{profile: default, channel: sms, locale: en, text: "Hello {{NAME}}, your code is {{code}}."}]
+    credentials: [{type: api_key, key: named-key}]
 `
 
 // world is one engine with the real program on it, shared by all attacks: one
