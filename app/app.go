@@ -193,7 +193,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.Courier.Start(a.Service)
-	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore, a.keepUses} {
+	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore, a.keepUses, a.keepPulse} {
 		a.loops.Go(loop)
 	}
 	a.loops.Go(func() { a.serve(a.public, a.listener, options.TLS != nil) })
@@ -286,6 +286,9 @@ func (a *App) Stop(ctx context.Context) error {
 	}
 	a.cancel()
 	a.loops.Wait()
+	if served {
+		a.lastPulse(ctx)
+	}
 	errs = append(errs, a.Store.Leave(context.WithoutCancel(ctx), a.self), a.Store.Close())
 	a.stopTraces(ctx)
 	return errors.Join(errs...)

@@ -115,6 +115,28 @@ func (a *App) keepUses() {
 	})
 }
 
+// keepPulse writes down what was approved, a little later than it was, and all
+// of it once in a minute.
+func (a *App) keepPulse() {
+	seconds := 0
+	a.every(time.Second, func(ctx context.Context) {
+		seconds++
+		if err := a.Service.KeepPulse(ctx, seconds%60 == 0); err != nil && ctx.Err() == nil {
+			a.log.Warn("keep what was approved", "error", err)
+		}
+	})
+}
+
+// lastPulse writes down what would be lost with this process. Without it the
+// fraud watch is a little stricter for a while.
+func (a *App) lastPulse(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := a.Service.KeepPulse(ctx, true); err != nil {
+		a.log.Warn("keep what was approved", "error", err)
+	}
+}
+
 // watchStore ends the server when its store may have lost what it has
 // acknowledged.
 func (a *App) watchStore() {

@@ -38,15 +38,17 @@ func (a *App) observe(e *otp.Event) {
 	case otp.EventWrong:
 		a.metrics.Count(metrics.WrongGuesses, l)
 	case otp.EventRefused:
-		a.metrics.Count(metrics.Refusals, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Rule: e.Detail})
+		a.metrics.Count(metrics.Refusals, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Rule: e.Rule()})
 	case otp.EventLocked:
 		a.metrics.Count(metrics.Locks, metrics.Labels{Tenant: e.Tenant})
 		a.log.Warn("an address is locked after too many wrong guesses in a row", "tenant", e.Tenant, "verification_id", e.Verification.String())
 	case otp.EventReleased:
 		a.metrics.Count(metrics.Releases, metrics.Labels{Tenant: e.Tenant})
 	case otp.EventAlert:
-		a.metrics.Count(metrics.Alerts, metrics.Labels{Tenant: e.Tenant})
-		a.log.Warn("too many of a tenant's guesses are wrong; somebody may be guessing", "tenant", e.Tenant, "rule", e.Detail)
+		a.metrics.Count(metrics.Alerts, metrics.Labels{Tenant: e.Tenant, Rule: e.Rule()})
+		a.log.Warn(alertText(e.Rule()), "tenant", e.Tenant, "rule", e.Detail)
+	case otp.EventShadowed:
+		a.metrics.Count(metrics.Shadowed, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect, Rule: e.Rule()})
 	case otp.EventRepeated:
 		a.metrics.Count(metrics.Repeated, metrics.Labels{Tenant: e.Tenant, Dialect: e.Dialect})
 	case otp.EventApproved:
@@ -59,6 +61,19 @@ func (a *App) observe(e *otp.Event) {
 	case otp.EventExpired, otp.EventCanceled, otp.EventSuperseded, otp.EventVoid:
 		a.ended(e, l)
 	}
+}
+
+// alertText says an alert to whoever reads the log.
+func alertText(rule string) string {
+	switch rule {
+	case otp.RuleRatio:
+		return "too many of a tenant's guesses are wrong; somebody may be guessing"
+	case otp.RuleConversion:
+		return "messages to a prefix are not answered; somebody may be paid for them"
+	case otp.RuleDayMessages, otp.RuleDayMoney:
+		return "a tenant has used a good part of its day's limit"
+	}
+	return "a rule has raised an alert"
 }
 
 func (a *App) ended(e *otp.Event, l metrics.Labels) {

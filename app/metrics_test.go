@@ -128,7 +128,7 @@ func TestEveryEventIsCounted(t *testing.T) {
 		"aldaba_verifications_approved_total": 1, "aldaba_verifications_ended_total": 6, "aldaba_guesses_wrong_total": 2, "aldaba_refusals_total": 1, "aldaba_weak_settings_total": 2,
 		"aldaba_messages_sent_total": 1, "aldaba_messages_delivered_total": 1, "aldaba_messages_failed_total": 1, "aldaba_messages_unsent_total": 1,
 		"aldaba_messages_retried_total": 1, "aldaba_messages_unconfirmed_total": 1,
-		"aldaba_guess_locks_total": 1, "aldaba_guess_releases_total": 1, "aldaba_guess_alerts_total": 1,
+		"aldaba_guess_locks_total": 1, "aldaba_guess_releases_total": 1, "aldaba_alerts_total": 1,
 		"aldaba_message_handover_seconds": 1, "aldaba_message_receipt_seconds": 1, "aldaba_verification_approval_seconds": 1,
 	} {
 		if sums[name] != want {

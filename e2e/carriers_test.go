@@ -85,6 +85,8 @@ tenants:
   - name: acme
     home: VE
     countries: ["*"]
+    limits: {rate: off}
+    fraud_watch: {mode: off}
     policy: compatible
     routes: [{channel: sms, providers: [carrier]}, {channel: email, providers: [carrier]}]
     webhooks: [{url: ` + hook + `, secret: ` + hookSecret + `, events: [approved]}]

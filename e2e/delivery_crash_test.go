@@ -29,6 +29,8 @@ tenants:
   - name: acme
     home: VE
     countries: ["*"]
+    limits: {rate: off}
+    fraud_watch: {mode: off}
     max_lifetime: 1800
     routes: [{channel: sms, providers: [` + strings.Join(names, ", ") + `]}]
     profiles: [{name: default}]

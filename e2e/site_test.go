@@ -47,6 +47,8 @@ tenants:
   - name: acme
     home: VE
     countries: ["*"]
+    limits: {rate: off}
+    fraud_watch: {mode: off}
     routes: [{channel: sms, providers: [sandbox]}, {channel: email, providers: [sandbox]}]
     profiles:
       - {name: default}

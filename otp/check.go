@@ -3,6 +3,7 @@ package otp
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -28,7 +29,8 @@ type CheckRequest struct {
 	// whatever the code is.
 	Purpose string
 	Payment *Payment
-	Receipt bool // a signed proof is wanted of an approval; see [View]
+	Receipt bool       // a signed proof is wanted of an approval; see [View]
+	Client  netip.Addr // the end user's, if the application tells it
 	Repeat  *Repeat
 }
 
@@ -126,8 +128,11 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	if ok {
 		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), prompt: !tenant.Guessing.Delay, forever: tenant.Guessing.NoTrials}
 	}
+	if ok {
+		g.gate = g.bound(ring, tenant, req.Client)
+	}
 	load := g.keys()
-	load.Replays = g.replay.keys()
+	load.Replays, load.Counters = g.replay.keys(), g.gate.keys()
 	var refusal error
 	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
 		var failure error
@@ -142,6 +147,9 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	}
 	if ok && !g.v.Spec.Test && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
 		s.judged(ctx, tenant, g.outcome)
+		if g.outcome == OutcomeApproved && g.v.Status == Approved {
+			s.pulse.approved(g.v.Spec.Prefix)
+		}
 		s.follow(ctx, g)
 	}
 	g.prove()
@@ -159,6 +167,7 @@ type guess struct {
 	receipt bool
 	replay  *replayCheck
 	repeat  *Repeat
+	gate    *gate   // of the end user's network, or nil
 	bounds  guesser // what is known of the guess before the step
 	subject SubjectTag
 	locks   bool // it locked the address
@@ -215,10 +224,16 @@ func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
 		e.Message = "too many wrong guesses for this address"
 		return e, nil
 	}
+	if d := g.gate.judge(now, st, false); d.wait > 0 && !g.v.Spec.Test {
+		g.outcome = OutcomeThrottled
+		st.Journal(g.refused(now, d.rule))
+		return d.refusal(), nil
+	}
 	right, err := g.ring.Code(&g.v)
 	if err != nil {
 		return nil, &Error{Kind: Internal, Cause: fmt.Errorf("verification %s: %w", g.v.ID, err)}
 	}
+	g.gate.charge(now, st, false)
 	// The code is compared in any case, so that the time tells nothing of it.
 	same, bound := sameCode(right, g.code), g.binding.holds(&g.v.Spec)
 	switch actor := g.caller.Identity; {

@@ -62,7 +62,7 @@ func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Cla
 	d.Verification = v
 	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
 	if !ok || v.Status != Pending || !now.Before(v.Expires) || !led {
-		b.of.settle(st, &d.Message, 0) // a try that was not made costs nothing
+		b.of.settle(now, st, &d.Message, 0) // a try that was not made costs nothing
 		d.drop(now, st, led)
 		return Claim{}, nil
 	}
@@ -71,7 +71,11 @@ func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Cla
 		if !stored.Taken() && !now.Before(stored.NextAt) {
 			stored.Copies++ // the dead server may have had it in hand
 			stored.Charges.Spent = stored.Charges.Charged
-			if err := b.of.reserve(st, &stored, &v); err != nil {
+			if err := b.of.reserve(now, st, &stored, &v); noRoom(err) {
+				d.Message = stored
+				d.drop(now, st, true)
+				return Claim{}, nil
+			} else if err != nil {
 				return Claim{}, err
 			}
 		}
@@ -117,18 +121,25 @@ func (d *Dispatch) timer(now time.Time, st *State, b bills, next Message) (Claim
 	}
 	switch {
 	case due(p.LegAt):
-		b.of.settle(st, m, 0)
-		st.Messages.Delete(m.ID)
 		next, err := d.Verification.advance(now, st, b.next, next, "server")
+		if noRoom(err) {
+			p.LegAt, c.Task = time.Time{}, TaskWait
+			break
+		}
+		b.of.settle(now, st, m, 0)
+		st.Messages.Delete(m.ID)
 		c.Task, c.Dispatch = TaskSend, Dispatch{Message: next, Verification: d.Verification}
 		return c, err
 	case due(p.HedgeAt):
-		p.HedgeAt, p.Hedged = time.Time{}, true
-		m.Attempt++
-		c.Task = TaskHedge
-		if err := b.of.reserve(st, m, &d.Verification); err != nil {
+		p.HedgeAt = time.Time{}
+		if err := b.of.reserve(now, st, m, &d.Verification); noRoom(err) {
+			c.Task = TaskWait
+			break
+		} else if err != nil {
 			return Claim{}, err
 		}
+		p.Hedged, c.Task = true, TaskHedge
+		m.Attempt++
 	default:
 		c.Task = TaskWait
 	}

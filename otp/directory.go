@@ -31,7 +31,7 @@ type Directory struct {
 	credentials map[credentialKey][]credentialRef
 	profiles    map[profileKey]*Profile
 	listens     bool            // some tenant has a webhook
-	priced      map[string]bool // tenants with a price in a route
+	priced      map[string]bool // tenants with a price in a route, or with limits of a day
 	anyPriced   bool
 }
 
@@ -72,7 +72,8 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 		}
 		d.tenants[t.Name] = &t
 		d.listens = d.listens || len(t.Webhooks) > 0
-		d.priced[t.Name] = t.hasPrices()
+		t.limits, t.fraud, t.list = t.Limits.with(defaultLimits()), t.FraudWatch.filled(), listOf(t.Lists)
+		d.priced[t.Name] = t.hasPrices() || t.limits.DayMessages > 0 || t.limits.DayMoney > 0
 		d.anyPriced = d.anyPriced || d.priced[t.Name]
 		faults = append(faults, t.check(path)...)
 		faults = append(faults, d.index(&t, path)...)

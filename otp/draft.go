@@ -31,6 +31,10 @@ type draft struct {
 	replay  *replayCheck
 	test    *TestAddress // that the address is, or nil
 	again   again
+	gate    *gate
+	price   Money      // of the first try, at most
+	entry   *ListEntry // of the tenant's list, or nil
+	vouched bool       // a challenge was passed
 }
 
 // draft checks everything that can be known before the step.
@@ -114,7 +118,17 @@ func (d *draft) addressee(s *Service, dir *Directory) *Error {
 	d.testing(s.Now())
 	if !a.Email {
 		spec.Country = s.o.Addresses.Country(a.Send)
-		if d.test == nil && !d.tenant.allowsAll() && !d.tenant.allows(spec.Country) {
+	}
+	if d.test == nil {
+		if err := d.listing(s.Now()); err != nil {
+			return err
+		}
+	}
+	if err := d.checkKeys(); err != nil {
+		return err
+	}
+	if !a.Email {
+		if d.test == nil && !d.listed(Allowed) && !d.tenant.allowsAll() && !d.tenant.allows(spec.Country) {
 			return &Error{Kind: Undeliverable, Field: "to", Rule: "country", Message: "the tenant does not send to this country"}
 		}
 	}
@@ -298,6 +312,9 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 	d.message = Message{ID: messageID, Tenant: tenant, Verification: id, Kind: CodeMessage, Channel: d.req.Channel, Owner: s.o.Server}
 	if !spec.Test {
 		d.purse = s.purse(tenant, messageID)
+		d.price = d.purse.price(d.req.Channel, d.address.Send, spec.Country)
+		d.gate = s.gateOf(d)
+		s.pulse.take(d.gate.watch)
 	}
 	if len(spec.Plan) > 0 {
 		d.record.Course = Course{Message: messageID}

@@ -231,7 +231,7 @@ func (e *erasing) decide(now time.Time, st *State) (done Erasure) {
 			continue
 		}
 		if m.Taken() || now.Before(m.NextAt) { // else a provider may have it in hand, and it is paid
-			e.purses[id].settle(st, &m, 0)
+			e.purses[id].settle(now, st, &m, 0)
 		}
 		st.Messages.Delete(id)
 		done.Messages++

@@ -25,7 +25,7 @@ func (s *Service) Lookup(ctx context.Context, caller Caller, id ID) (View, error
 // yet is written first.
 func (s *Service) told(ctx context.Context, caller Caller, v *Verification) (View, error) {
 	if v.Status == Pending && !s.Now().Before(v.Expires) {
-		a, err := s.perform(ctx, caller, NativeDialect, Ref{ID: v.ID}, nil, purse{}, func(*act, time.Time, *State) error { return nil })
+		a, err := s.perform(ctx, caller, NativeDialect, Ref{ID: v.ID}, nil, more{}, func(*act, time.Time, *State) error { return nil })
 		if err != nil {
 			return View{}, err
 		}

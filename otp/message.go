@@ -34,9 +34,10 @@ func (v *Verification) post(now time.Time, st *State, paid purse, m Message) (Me
 		return m, nil
 	}
 	m = m.born(v, now)
-	if err := paid.reserve(st, &m, v); err != nil {
+	if err := paid.reserve(now, st, &m, v); err != nil {
 		return m, err
 	}
+	paid.count(now, st, 1)
 	st.Messages.Put(m.ID, m)
 	return m, nil
 }
@@ -153,11 +154,17 @@ func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, e
 		if stored.Attempt > m.Attempt { // told already; the answer was lost
 			return nil
 		}
+		if a.Result == EventRetry && paid.short(now, st, a.Cost, 0).wait > 0 {
+			a.Result, a.Detail = EventUnsent, a.Detail+" "+RuleDayMoney // a further try would cost more than the day has
+		}
 		d.tell(now, st, &stored, &a)
+		if a.Result == EventUnsent && a.Copies == 0 {
+			paid.count(now, st, -1) // no carrier can have taken it
+		}
 		if a.Result == EventRetry {
-			paid.spend(st, &stored, a.Cost)
+			paid.spend(now, st, &stored, a.Cost)
 		} else {
-			paid.settle(st, &stored, a.Cost)
+			paid.settle(now, st, &stored, a.Cost)
 		}
 		var err error
 		switch a.Result {
@@ -243,6 +250,9 @@ func (s *Service) giveUp(now time.Time, st *State, m, next Message) (Follow, err
 		return Follow{}, nil
 	}
 	next, err := v.advance(now, st, s.purse(m.Tenant, next.ID), next, "server")
+	if noRoom(err) {
+		return Follow{}, nil
+	}
 	return Follow{Next: &Dispatch{Message: next, Verification: v}}, err
 }
 

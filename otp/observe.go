@@ -37,6 +37,13 @@ func (e *Event) Carried() (channel Channel, provider, detail string, ok bool) {
 	return Channel(first), strings.Trim(provider, "-"), detail, true
 }
 
+// Rule is the first word of an event's detail: of a refusal and an alert, the
+// name of the rule.
+func (e *Event) Rule() string {
+	rule, _, _ := strings.Cut(e.Detail, " ")
+	return rule
+}
+
 // do carries out a step and gives an unknown error its kind. What the step
 // journaled is observed after the commit, and handed to the courier where a
 // tenant's webhook is to hear of it.
@@ -54,8 +61,9 @@ func (s *Service) do(ctx context.Context, step Step) error {
 	if err := s.o.Store.Do(ctx, step); err != nil {
 		return AsError(err)
 	}
-	if s.o.Observe != nil {
-		for i := range events {
+	for i := range events {
+		s.pulse.note(&events[i])
+		if s.o.Observe != nil {
 			s.o.Observe(&events[i])
 		}
 	}

@@ -163,6 +163,7 @@ type Error struct {
 	Field      string        // the request's field at fault, in the core's spelling, or ""
 	Rule       string        // the limit that said no, such as "sends_per_destination_10m"
 	RetryAfter time.Duration // how long to wait, 0 when waiting does not help
+	Challenge  *Challenge    // that would let the request pass, or nil
 	Also       []*Error      // further faults of the same request; all of kind Invalid
 	Cause      error
 }

@@ -60,6 +60,9 @@ func (v *Verification) legAt(now time.Time) time.Time {
 // advance begins the next leg with a message of its own and saves both. There
 // must be one.
 func (v *Verification) advance(now time.Time, st *State, paid purse, m Message, actor string) (Message, error) {
+	if _, err := paid.affords(now, st, v.Spec.Plan[v.Course.Leg+1].Channel, v, 1); err != nil {
+		return m, err // before anything has changed
+	}
 	v.Course.Leg++
 	m.Tenant, m.Verification, m.Kind, m.Channel = v.Tenant, v.ID, CodeMessage, v.channel()
 	v.Course.Message = m.ID
@@ -89,8 +92,11 @@ func (s *Service) Next(ctx context.Context, req NextRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	paid := s.purse(req.Caller.Tenant, messageID)
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, paid, func(a *act, now time.Time, st *State) error {
+	m, err := s.more(ctx, req.Caller, req.Dialect, req.Ref, messageID)
+	if err != nil {
+		return View{}, err
+	}
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, m, func(a *act, now time.Time, st *State) error {
 		return a.next(now, st, Message{ID: messageID, Owner: s.o.Server})
 	})
 	if err != nil {
@@ -107,7 +113,7 @@ func (a *act) next(now time.Time, st *State, m Message) error {
 	if !a.v.goesOn() {
 		return &Error{Kind: Ended, Message: "the verification has no further channel"}
 	}
-	if err := a.maySend(now, st, 0); err != nil {
+	if err := a.maySend(now, st, a.v.Spec.Plan[a.v.Course.Leg+1].Channel, 0); err != nil {
 		return err
 	}
 	a.v.Sends, a.v.LastSent = a.v.Sends+1, now

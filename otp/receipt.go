@@ -92,7 +92,7 @@ func (s *Service) hear(now time.Time, st *State, paid purse, key Key, w Word) (H
 		}
 		d.note(now, st, EventDelivered, w)
 		if open {
-			paid.settle(st, &m, 0)
+			paid.settle(now, st, &m, 0)
 			st.Messages.Delete(m.ID)
 		}
 		return heard, nil
@@ -120,7 +120,7 @@ func (s *Service) rescue(now time.Time, st *State, paid purse, d *Dispatch) (*Di
 	m, v := d.Message, &d.Verification
 	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
 	if v.Status != Pending || !led {
-		paid.settle(st, &m, 0)
+		paid.settle(now, st, &m, 0)
 		st.Messages.Delete(m.ID)
 		return nil, nil //nolint:nilnil // nothing is to be done, and nothing is wrong
 	}
@@ -132,7 +132,10 @@ func (s *Service) rescue(now time.Time, st *State, paid purse, d *Dispatch) (*Di
 	}
 	m.Attempt++
 	m.Owner, m.NextAt, m.Progress = s.o.Server, now, Progress{}
-	if err := paid.reserve(st, &m, v); err != nil {
+	if err := paid.reserve(now, st, &m, v); noRoom(err) {
+		st.Messages.Delete(m.ID)
+		return nil, nil //nolint:nilnil // as above
+	} else if err != nil {
 		return nil, err
 	}
 	st.Messages.Put(m.ID, m)

@@ -301,6 +301,8 @@ const (
 	EventRefused    EventKind = "refused"     // a limit said no; one line a rule, key and minute
 	EventLocked     EventKind = "locked"      // this wrong guess locked the address
 	EventReleased   EventKind = "released"    // a locked address was released without a guess at it
-	EventAlert      EventKind = "alert"       // too many of a tenant's guesses are wrong; one line a minute
+	EventAlert      EventKind = "alert"       // something that the operator must know: its detail begins with the rule; one line a minute
+	EventShadowed   EventKind = "shadowed"    // the fraud watch would have refused it, and only writes that down; one line a rule, key and minute
+	EventListed     EventKind = "listed"      // somebody decided about one address
 	EventRepeated   EventKind = "repeated"    // an equal start got the first one's answer; one line a key and minute
 )

@@ -26,15 +26,16 @@ type act struct {
 	message *Message
 	purse   purse // from which message is paid
 	forever bool  // the tenant's locks open for no trial
+	gate    *gate // of one more message, or nil
 	view    View
 }
 
 // perform carries out a change inside one step and tells the result.
-func (s *Service) perform(ctx context.Context, caller Caller, dialect string, ref Ref, repeat *Repeat, paid purse,
+func (s *Service) perform(ctx context.Context, caller Caller, dialect string, ref Ref, repeat *Repeat, m more,
 	change func(a *act, now time.Time, st *State) error,
 ) (*act, error) {
 	ring := s.Ring()
-	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring, purse: paid}
+	a := &act{target: s.target(ring, caller, dialect, ref), ring: ring, purse: m.paid, gate: m.gate}
 	if tenant, ok := s.Directory().Tenant(caller.Tenant); ok {
 		a.forever = tenant.Guessing.NoTrials
 	}
@@ -45,7 +46,7 @@ func (s *Service) perform(ctx context.Context, caller Caller, dialect string, re
 	}
 	defer done()
 	load := a.keys()
-	load.Replays, load.Counters = replay.keys(), paid.keys()
+	load.Replays, load.Counters = replay.keys(), append(m.paid.keys(), m.gate.keys()...)
 	var refusal error
 	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
 		a.message = nil
@@ -81,8 +82,11 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	paid := s.purse(req.Caller.Tenant, messageID)
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, paid, func(a *act, now time.Time, st *State) error {
+	m, err := s.more(ctx, req.Caller, req.Dialect, req.Ref, messageID)
+	if err != nil {
+		return View{}, err
+	}
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, m, func(a *act, now time.Time, st *State) error {
 		return a.resend(now, st, Message{ID: messageID, Owner: s.o.Server})
 	})
 	if err != nil {
@@ -109,7 +113,7 @@ func (a *act) pending() error {
 
 // maySend holds the limits of one more send and notes a refusal. cooldown is
 // the least time since the last send. A test address has no limits.
-func (a *act) maySend(now time.Time, st *State, cooldown time.Duration) error {
+func (a *act) maySend(now time.Time, st *State, channel Channel, cooldown time.Duration) error {
 	if a.v.Spec.Test {
 		return nil
 	}
@@ -126,11 +130,37 @@ func (a *act) maySend(now time.Time, st *State, cooldown time.Duration) error {
 	if r, w := a.dest.mayJudge(now, a.bounds()); w > wait {
 		rule, wait = r, w
 	}
-	if wait > 0 {
-		st.Journal(refusal(now, a.v.Tenant, a.dialect, a.caller.Identity, rule, a.dest.Key))
-		return throttled(rule, wait)
+	return a.pass(now, st, channel, denial{rule: rule, wait: wait})
+}
+
+// pass holds what is not about the verification: the lists, the rules over many
+// addresses and the day's limits.
+func (a *act) pass(now time.Time, st *State, channel Channel, worst denial) error {
+	if a.dest.verdict(now) == Blocked {
+		a.note(now, st, denial{rule: RuleBlockList})
+		return blocked("it is on the block-list")
 	}
+	worst.worse(a.gate.judge(now, st, false))
+	if a.purse.open() {
+		letter, err := a.v.letter(a.ring)
+		if err != nil {
+			return err
+		}
+		worst.worse(a.purse.short(now, st, a.purse.price(channel, letter.To, a.v.Spec.Country), 1))
+	}
+	if worst.wait > 0 {
+		a.note(now, st, worst)
+		return worst.refusal()
+	}
+	a.gate.charge(now, st, false)
 	return nil
+}
+
+// note writes down what a rule said.
+func (a *act) note(now time.Time, st *State, what denial) {
+	e := refusal(now, a.v.Tenant, a.dialect, a.caller.Identity, what.rule, a.dest.Key)
+	e.Detail = what.String() + " " + a.dest.Key.tag()
+	st.Journal(e)
 }
 
 // bounds asks for the lock alone: a delay passes, and the code may outlive it.
@@ -144,7 +174,7 @@ func (a *act) resend(now time.Time, st *State, m Message) error {
 	if err := a.pending(); err != nil {
 		return err
 	}
-	if err := a.maySend(now, st, resendCooldown); err != nil {
+	if err := a.maySend(now, st, a.v.channel(), resendCooldown); err != nil {
 		return err
 	}
 	if a.v.Spec.FreshCode && !a.v.Spec.OwnCode {
@@ -177,7 +207,7 @@ type CancelRequest struct {
 // Cancel takes a pending verification back; one that has ended stays as it is.
 // Errors: NotFound, InProgress, KeyReused, Unavailable, Internal.
 func (s *Service) Cancel(ctx context.Context, req CancelRequest) (View, error) {
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, purse{}, func(a *act, now time.Time, st *State) error {
+	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, more{}, func(a *act, now time.Time, st *State) error {
 		if a.v.Status == Pending {
 			a.conclude(st, Canceled, EventCanceled, now, a.caller.Identity)
 		}

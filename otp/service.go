@@ -94,6 +94,7 @@ type Service struct {
 	uses      credentialUses
 	numbers   numberBlocks
 	ratios    ratios
+	pulse     pulse
 	running   sync.Map // idempotency keys in work, by [Key]
 }
 

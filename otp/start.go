@@ -2,6 +2,7 @@ package otp
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -37,6 +38,13 @@ type StartRequest struct {
 	Sender      string
 	Payment     *Payment // what a code for AuthorizePayment authorises, else nil
 	Metadata    []byte   // JSON object, kept as it is
+
+	// Client is the end user's network address, if the application tells it.
+	Client netip.Addr
+	// Limits are the values of the tenant's own keys that the start belongs to.
+	Limits map[string]string
+	// Challenge is the token of a challenge that the end user has passed.
+	Challenge string
 
 	// Replace tells which older verification this one takes the place of.
 	Replace Replace
@@ -108,7 +116,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	}
 	defer done()
 	var refusal error
-	load := Keys{Destinations: []Key{d.key}, Replays: d.replay.keys(), Counters: d.purse.keys()}
+	load := Keys{Destinations: []Key{d.key}, Replays: d.replay.keys(), Counters: append(d.purse.keys(), d.gate.keys()...)}
 	if d.handle != (Key{}) {
 		load.Handles = []Key{d.handle}
 	}
@@ -116,7 +124,11 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 		refusal = d.decide(now, st)
 		return nil
 	}}
-	if err := s.do(ctx, step); err != nil {
+	err = s.do(ctx, step)
+	if d.gate != nil {
+		s.pulse.settle(d.gate.watch, err == nil, &d.tenant.fraud)
+	}
+	if err != nil {
 		return View{}, err
 	}
 	if refusal != nil {

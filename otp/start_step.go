@@ -17,13 +17,16 @@ func (d *draft) decide(now time.Time, st *State) error {
 	if d.again.known(now, st, d, &dest) {
 		return nil
 	}
+	v := d.record
 	if !d.record.Spec.Test {
 		if err := d.limited(now, st, &dest); err != nil {
 			return err
 		}
+		if d.gate.charge(now, st, d.familiar(now, &dest)) {
+			v.Spec.Prefix = d.gate.watch.key
+		}
 	}
 	dest = d.supersede(now, st, dest)
-	v := d.record
 	v.Events = 0 // the record is kept from a run before when the batch is run again
 	v.Status, v.Spec.Created, v.Expires = Pending, now, now.Add(d.settings.Lifetime)
 	v.Spec.Prev, dest.Newest = dest.Newest, v.ID
@@ -55,9 +58,15 @@ func (d *draft) decide(now time.Time, st *State) error {
 	return nil
 }
 
-// limited refuses a start over the destination's limits, names the one that
-// lasts longest, and notes it once a minute.
+// limited refuses a start over any limit, names the one that lasts longest, and
+// notes it once a minute. Nothing is charged before all of them let it pass.
 func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
+	if dest.verdict(now) == Blocked {
+		d.note(now, st, EventRefused, denial{rule: RuleBlockList})
+		return blocked("it is on the block-list")
+	}
+	worst := d.gate.judge(now, st, d.familiar(now, dest))
+	worst.worse(d.purse.short(now, st, d.price, 1))
 	rule, wait := dest.MaySend(now)
 	by := guesser{
 		subject: d.ring.subjectTag(d.tenant.Name, d.req.Subject), channel: d.req.Channel, fresh: true, forever: d.tenant.Guessing.NoTrials,
@@ -65,11 +74,39 @@ func (d *draft) limited(now time.Time, st *State, dest *Destination) error {
 	if r, w := dest.mayJudge(now, by); w > wait {
 		rule, wait = r, w
 	}
-	if wait == 0 {
+	worst.worse(denial{rule: rule, wait: wait})
+	if s := d.gate.shadowed; s.wait > 0 {
+		d.note(now, st, EventShadowed, s)
+	}
+	if w := d.gate.watch; w != nil && w.blocks {
+		st.Journal(noted(now, now.Truncate(time.Minute), EventAlert, d.tenant.Name, RuleConversion+" "+w.name+" "+w.verdict(d.tenant), RuleConversion+" "+w.name))
+	}
+	if worst.wait == 0 {
 		return nil
 	}
-	st.Journal(refusal(now, d.tenant.Name, d.req.Dialect, d.req.Caller.Identity, rule, d.key))
-	return throttled(rule, wait)
+	d.note(now, st, EventRefused, worst)
+	e := worst.refusal()
+	if worst.soft {
+		e.Challenge = d.tenant.Challenge
+	}
+	return e
+}
+
+// familiar reports whether the fraud watch and the limits of prefix, country and
+// client have nothing to say about an address.
+func (d *draft) familiar(now time.Time, dest *Destination) bool {
+	return dest.verdict(now) == Allowed || dest.known(now, &d.tenant.fraud)
+}
+
+// note writes down what a rule said.
+func (d *draft) note(now time.Time, st *State, kind EventKind, what denial) {
+	e := refusal(now, d.tenant.Name, d.req.Dialect, d.req.Caller.Identity, what.rule, d.key)
+	e.Kind, e.Detail = kind, what.String()+" "+d.key.tag()
+	if kind != EventRefused { // its name is its own
+		e.Verification = noted(now, now.Truncate(time.Minute), kind, e.Tenant, "", what.rule+d.key.tag()).Verification
+	}
+	e.Facts.Country = d.record.Spec.Country
+	st.Journal(e)
 }
 
 func throttled(rule string, wait time.Duration) *Error {

@@ -3,6 +3,7 @@ package otp
 import (
 	"container/heap"
 	"context"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type Sweeper struct {
 	after ID       // verifications up to here are known
 	later dueQueue // those of them that still need something
 	idle  Key      // destinations up to here were looked at
+	stale Key      // counters up to here were looked at
 	known bool     // the saved cursor was read
 
 	terms    map[string][2]time.Duration // of each tenant, as the lanes were made for them
@@ -35,7 +37,7 @@ func (s *Service) NewSweeper() *Sweeper { return &Sweeper{s: s} }
 // Round does what is due now and returns how many records it changed.
 func (w *Sweeper) Round(ctx context.Context) (int, error) {
 	changed := 0
-	for _, part := range []func(context.Context) (int, error){w.discover, w.settle, w.retire, w.fade, w.forget, w.lose} {
+	for _, part := range []func(context.Context) (int, error){w.discover, w.settle, w.retire, w.fade, w.forget, w.lose, w.clear} {
 		n, err := part(ctx)
 		changed += n
 		if err != nil {
@@ -257,6 +259,61 @@ func (w *Sweeper) lose(ctx context.Context) (int, error) {
 	}})
 }
 
+// clear deletes what rules counted and that counts no more. Each round looks at
+// one chunk and the next goes on behind it. They are not among the records that
+// a round tells of: what counted for seconds is no record of anything.
+func (w *Sweeper) clear(ctx context.Context) (int, error) {
+	rows, err := w.s.o.Store.ScanCounters(ctx, w.stale, sweepScan)
+	if err != nil {
+		return 0, err
+	}
+	w.stale = Key{}
+	if len(rows) == sweepScan {
+		w.stale = rows[len(rows)-1].Key
+	}
+	now := w.s.Now()
+	return 0, w.s.dropTallies(ctx, rows, func(t *Tally) bool { return !t.Until.IsZero() && !now.Before(t.Until) })
+}
+
+// dropTallies deletes those of the counters that are over.
+func (s *Service) dropTallies(ctx context.Context, rows []Counter, over func(*Tally) bool) error {
+	var keys []Key
+	for i := range rows {
+		if over(&rows[i].Tally) {
+			keys = append(keys, rows[i].Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return s.do(ctx, Step{Load: Keys{Counters: keys}, Decide: func(_ time.Time, st *State) error {
+		for _, key := range keys {
+			if row, ok := st.Counters.Get(key); ok && over(&row.Tally) {
+				st.Counters.Delete(key)
+			}
+		}
+		return nil
+	}})
+}
+
+// forgiveTallies forgets what the rules over many addresses counted, except what
+// a day has cost.
+func (s *Service) forgiveTallies(ctx context.Context) error {
+	for after, more := (Key{}), true; more; {
+		rows, err := s.o.Store.ScanCounters(ctx, after, sweepScan)
+		if err != nil {
+			return unread(err)
+		}
+		if more = len(rows) == sweepScan; len(rows) > 0 {
+			after = rows[len(rows)-1].Key
+		}
+		if err := s.dropTallies(ctx, rows, func(t *Tally) bool { return !strings.HasPrefix(t.Name, "day ") }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Forgive forgets all sends and wrong guesses of all destinations, so that a
 // test suite may use one number for ever. It is for `aldaba dev` only.
 func (s *Service) Forgive(ctx context.Context) error {
@@ -282,5 +339,5 @@ func (s *Service) Forgive(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return s.forgiveTallies(ctx)
 }

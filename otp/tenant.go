@@ -25,6 +25,10 @@ type Tenant struct {
 	Journal     time.Duration `json:"journal,omitempty"`      // retention of the journal; 365 days when zero
 	Currency    string        `json:"currency,omitempty"`     // ISO 4217, of the prices in its routes
 	Guessing    Guessing      `json:"guessing,omitzero"`      // bounds of wrong guesses over all its addresses
+	Limits      Limits        `json:"limits,omitzero"`        // bounds of what it sends
+	FraudWatch  FraudWatch    `json:"fraud_watch,omitzero"`
+	Lists       []ListEntry   `json:"lists,omitempty"`
+	Challenge   *Challenge    `json:"challenge,omitempty"` // that lets a start pass which the limits of prefix, country and client or the watch refuse
 	Routes      []Route       `json:"routes,omitempty"`
 	Profiles    []Profile     `json:"profiles,omitempty"`
 	Templates   []Template    `json:"templates,omitempty"`
@@ -38,6 +42,20 @@ type Tenant struct {
 	// none unless AllowTestAddresses says that it may.
 	TestAddresses      []TestAddress `json:"test_addresses,omitempty"`
 	AllowTestAddresses bool          `json:"allow_test_addresses,omitempty"`
+
+	// As the directory has them, with defaults.
+	limits Limits
+	fraud  FraudWatch
+	list   list
+}
+
+// Challenge is how somebody shows that he is no program: with a token that his
+// browser was given, which is asked about at whoever gave it.
+type Challenge struct {
+	Type    string `json:"type"`                    // turnstile, hcaptcha or webhook
+	SiteKey string `json:"site_key,omitempty"`      // that refusals tell, for the page
+	URL     string `json:"url,omitempty"`           // of a webhook, or instead of the vendor's
+	Secret  string `json:"secret_sealed,omitempty"` // see [Ring.SealText]
 }
 
 // Webhook is an address of the tenant's application that hears of events.

@@ -70,6 +70,9 @@ func (t *Tenant) check(path string) Mistakes {
 	t.checkRetention(f)
 	f.check(t.Currency == "" || len(t.Currency) == 3 && strings.Trim(t.Currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "", ".currency", "must be an ISO 4217 code in capitals, such as USD")
 	t.Guessing.check(f)
+	t.Limits.check(f)
+	t.FraudWatch.check(f)
+	t.checkLists(f)
 	for i := range t.Routes {
 		t.Routes[i].check(f, fmt.Sprintf(".routes[%d]", i))
 	}

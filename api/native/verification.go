@@ -22,6 +22,7 @@ const (
 	maxSubject  = 256
 	maxGuess    = 64
 	maxOwnCode  = otp.MaxLength
+	maxToken    = 4096         // of a challenge
 	maxLifetime = 24 * 60 * 60 // seconds; the policy's ceiling is far below
 )
 
@@ -34,7 +35,7 @@ func documented() otp.Settings {
 // start issues a code.
 func (d *dialect) start(r request) ([]byte, error) {
 	body, raw, err := r.readBody(false, "to", "channel", "profile", "purpose", "subject", "locale", "length", "alphabet",
-		"lifetime", "max_attempts", "code", "variables", "payment", "client_ip", "metadata")
+		"lifetime", "max_attempts", "code", "variables", "payment", "client_ip", "limits", "challenge", "metadata")
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +80,22 @@ func (f *faults) startRequest() otp.StartRequest {
 		}
 		req.Locales = []string{tag}
 	}
-	// The limits per end-user address are not there yet; until then a good one
-	// is taken, so that applications can send it today, and kept nowhere.
-	if ip := f.text("client_ip", maxName); ip != "" {
-		if a, err := netip.ParseAddr(ip); err != nil || a.Zone() != "" {
-			f.add("client_ip", "must be an IPv4 or IPv6 address")
-		}
-	}
+	req.Client, req.Limits = f.client(), f.texts("limits")
+	req.Challenge = f.text("challenge", maxToken)
 	return req
+}
+
+// client reads the end user's network address.
+func (f *faults) client() netip.Addr {
+	ip := f.text("client_ip", maxName)
+	if ip == "" {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(ip)
+	if err != nil || a.Zone() != "" {
+		f.add("client_ip", "must be an IPv4 or IPv6 address")
+	}
+	return a
 }
 
 func channelWords() []string {
@@ -152,14 +161,14 @@ func (d *dialect) check(r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, raw, err := r.readBody(false, "code", "purpose", "payment", "receipt")
+	body, raw, err := r.readBody(false, "code", "purpose", "payment", "receipt", "client_ip")
 	if err != nil {
 		return nil, err
 	}
 	f := &faults{body: body}
 	req := otp.CheckRequest{
 		Caller: r.caller, Dialect: otp.NativeDialect, Ref: ref, Code: f.needed("code", maxGuess),
-		Purpose: f.word("purpose", otp.Purposes()...), Payment: f.payment(), Receipt: f.flag("receipt"),
+		Purpose: f.word("purpose", otp.Purposes()...), Payment: f.payment(), Receipt: f.flag("receipt"), Client: f.client(),
 	}
 	req.Repeat, err = r.repeat("check", raw, checkAnswer)
 	f.join(err)

@@ -194,6 +194,13 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		o.no("trials", g.NoTrials)
 		m.put("guessing", o.node())
 	}
+	if o := exportLimits(&t.Limits); len(o.Content) > 0 {
+		m.put("limits", o.node())
+	}
+	if o := exportFraudWatch(&t.FraudWatch); len(o.Content) > 0 {
+		m.put("fraud_watch", o.node())
+	}
+	each(m, "lists", t.Lists, exportListEntry)
 	each(m, "profiles", t.Profiles, exportProfile)
 	each(m, "templates", t.Templates, exportTemplate)
 	each(m, "webhooks", t.Webhooks, func(w *otp.Webhook) *pairs {

@@ -221,6 +221,12 @@ func (e *tenantEntry) over(t *otp.Tenant) {
 			t.Currency = new.Currency
 		case "guessing":
 			t.Guessing = new.Guessing
+		case "limits":
+			t.Limits = new.Limits
+		case "fraud_watch":
+			t.FraudWatch = new.FraudWatch
+		case "lists":
+			t.Lists = new.Lists
 		case "routes":
 			t.Routes = new.Routes
 		case "senders":

@@ -240,11 +240,17 @@ func (o *object) whole(key string) int {
 	return int(number)
 }
 
-// duration reads "5m", "300s" or a number of seconds.
 func (o *object) duration(key string) time.Duration {
-	n := o.values[key]
+	if n := o.values[key]; n != nil {
+		return o.r.duration(n, o.at(key))
+	}
+	return 0
+}
+
+// duration reads "5m", "300s" or a number of seconds.
+func (r *reader) duration(n *yaml.Node, path string) time.Duration {
 	const want = "a duration such as 5m or 300s, or a number of seconds"
-	if n == nil || !o.r.scalar(n, o.at(key), want) {
+	if !r.scalar(n, path, want) {
 		return 0
 	}
 	d, err := time.ParseDuration(n.Value)
@@ -252,7 +258,7 @@ func (o *object) duration(key string) time.Duration {
 		d, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil || d < 0 {
-		o.fail(key, "must be %s", want)
+		r.fail(n.Line, path, "must be %s", want)
 		return 0
 	}
 	return d

@@ -12,7 +12,7 @@ import (
 
 // tenantKeys are the keys of a tenant, in the order in which they are written.
 func tenantKeys() []string {
-	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "test_addresses", "allow_test_addresses", "contacts", "credentials"}
+	return []string{"name", "brand", "home", "countries", "policy", "locale", "max_lifetime", "retention", "journal_retention", "currency", "guessing", "limits", "fraud_watch", "lists", "routes", "senders", "sender_policy", "profiles", "templates", "webhooks", "test_addresses", "allow_test_addresses", "contacts", "credentials"}
 }
 
 func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
@@ -28,11 +28,12 @@ func (r *reader) tenant(n *yaml.Node, path string) tenantEntry {
 		Name: o.text("name"), Brand: o.text("brand"), Home: o.text("home"), Countries: o.texts("countries"),
 		Policy: otp.Policy(o.text("policy")), Locale: o.locale("locale"), MaxLifetime: o.duration("max_lifetime"),
 		Retention: o.duration("retention"), Journal: o.duration("journal_retention"),
-		Currency: o.text("currency"), Guessing: o.guessing("guessing"),
+		Currency: o.text("currency"), Guessing: o.guessing("guessing"), Limits: o.limits("limits"), FraudWatch: o.fraudWatch("fraud_watch"),
 	}
 	e.tenant.SenderPolicy = otp.SenderPolicy(o.text("sender_policy"))
 	e.tenant.AllowTestAddresses = o.flag("allow_test_addresses", false)
 	t := &e.tenant
+	o.each("lists", func(n *yaml.Node, path string) { t.Lists = append(t.Lists, r.listEntry(n, path)) })
 	o.each("routes", func(n *yaml.Node, path string) { t.Routes = append(t.Routes, r.route(n, path)) })
 	o.each("senders", func(n *yaml.Node, path string) { t.Senders = append(t.Senders, r.sender(n, path)) })
 	o.each("profiles", func(n *yaml.Node, path string) { t.Profiles = append(t.Profiles, r.profile(n, path)) })

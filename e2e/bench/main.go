@@ -33,6 +33,8 @@ const (
 	postgresServer = "postgres"
 	sqliteSingle   = "sqlite-single"   // one transaction per operation
 	postgresSingle = "postgres-single" // the same
+	sqliteOpen     = "sqlite-open"     // without the limits over many addresses and the fraud watch
+	postgresOpen   = "postgres-open"   // the same
 )
 
 // options are the flags.
@@ -80,7 +82,7 @@ func exit(err error) {
 // parse reads the flags.
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	all := []string{floorServer, sqliteServer, postgresServer, sqliteSingle, postgresSingle}
+	all := []string{floorServer, sqliteServer, postgresServer, sqliteSingle, postgresSingle, sqliteOpen, postgresOpen}
 	engines := f.String("engines", strings.Join(all, ","), "servers to measure, in this order in each round")
 	connections := f.String("connections", "64,256", "numbers of connections")
 	f.IntVar(&o.rounds, "rounds", 3, "how often each server is measured with each number of connections")

@@ -22,6 +22,7 @@ const (
 	NextChannel
 	WrongGuesses
 	Refusals
+	Shadowed
 	Sent
 	Delivered
 	Failed
@@ -52,7 +53,8 @@ func counters() []definition {
 		{name: "aldaba_verifications_resent_total", help: "Codes that an application had sent again.", labels: verification},
 		{name: "aldaba_verifications_next_channel_total", help: "Plans that went on to their next channel.", labels: verification},
 		{name: "aldaba_guesses_wrong_total", help: "Wrong guesses that were judged.", labels: verification},
-		{name: "aldaba_refusals_total", help: "Requests that a limit of a destination or verification refused.", labels: []string{"tenant", "dialect", "rule"}},
+		{name: "aldaba_refusals_total", help: "Requests that a limit refused.", labels: []string{"tenant", "dialect", "rule"}},
+		{name: "aldaba_shadow_refusals_total", help: "Starts that the fraud watch would have refused were it not in shadow mode.", labels: []string{"tenant", "dialect", "rule"}},
 		{name: "aldaba_messages_sent_total", help: "Messages that a provider took.", labels: message},
 		{name: "aldaba_messages_delivered_total", help: "Messages of which the carrier said that they arrived.", labels: message},
 		{name: "aldaba_messages_failed_total", help: "Messages that a carrier took and then said will not arrive.", labels: message},
@@ -61,7 +63,7 @@ func counters() []definition {
 		{name: "aldaba_messages_unconfirmed_total", help: "Messages whose promised receipt did not come while the code lived.", labels: message},
 		{name: "aldaba_guess_locks_total", help: "Addresses that wrong guesses in a row locked.", labels: []string{"tenant"}},
 		{name: "aldaba_guess_releases_total", help: "Addresses that were released without a guess at them.", labels: []string{"tenant"}},
-		{name: "aldaba_guess_alerts_total", help: "Minutes in which too many of a tenant's guesses were wrong.", labels: []string{"tenant"}},
+		{name: "aldaba_alerts_total", help: "Alerts: too many wrong guesses, a prefix that does not convert, a day's limit that is used up to 50, 80 or 100 %.", labels: []string{"tenant", "rule"}},
 		{name: "aldaba_weak_settings_total", help: "Settings of starts that were cut to the policy's bounds, or honoured although they are weak.", labels: []string{"tenant", "dialect", "setting"}},
 		{
 			name: "aldaba_test_events_total", help: "Events of test addresses, which no other metric of verifications counts.",

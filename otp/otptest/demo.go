@@ -6,7 +6,7 @@ import "github.com/aldaba-otp/aldaba/otp"
 func Demo(ring *otp.Ring) []otp.Tenant {
 	return []otp.Tenant{
 		{
-			Name: "acme", Home: "VE", Countries: []string{"*"}, Policy: otp.Compatible,
+			Name: "acme", Home: "VE", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow},
 			Profiles: []otp.Profile{
 				{Name: "default"},
 				{
@@ -23,7 +23,7 @@ func Demo(ring *otp.Ring) []otp.Tenant {
 			},
 		},
 		{
-			Name: "globex", Home: "MX", Countries: []string{"*"}, Policy: otp.Compatible,
+			Name: "globex", Home: "MX", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow},
 			Profiles: []otp.Profile{
 				{Name: "default"},
 				{
@@ -39,11 +39,17 @@ func Demo(ring *otp.Ring) []otp.Tenant {
 			},
 		},
 		{
-			Name: "broke", Home: "US", Countries: []string{"*"}, Policy: otp.Compatible,
+			Name: "broke", Home: "US", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow},
 			Profiles:    []otp.Profile{{Name: "default"}, {Name: "login", Aliases: map[string][]string{"unityvox": {"tpl1"}}}},
 			Credentials: []otp.Credential{broke(ring)},
 		},
 	}
+}
+
+// noRates caps no rate, so that tests may use numbers in a row.
+func noRates() otp.Limits {
+	off := otp.Rate{Off: true}
+	return otp.Limits{Rate: off, Client: off, Checks: off}
 }
 
 // DemoContacts returns the demo's contacts by tenant and id.
