@@ -16,33 +16,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// floods are T57, T59 and T60.
+// floods are T59 and T60.
 func floods() []attack {
 	return []attack{
-		{"T57", "send to countries that are not on the tenant's list, to satellites and to premium numbers abroad", foreignCountries},
 		{"T59", "use up a victim's messages and guesses from other addresses, then let the victim log in", burnQuota},
 		{"T60", "slow headers and bodies, 64 kB headers, smuggling, rapid reset, CONTINUATION flood, TRACE, method override", transportAttacks},
 	}
-}
-
-func foreignCountries(s *siege) figures {
-	c := newClient(s.T, s.c[0].base)
-	c.key = "homely-key"
-	numbers := []string{"+18095550123", "+19005550123", "+881612345678", "+882161234567", "+979123456789", "+447700900123", "+2521234567", "+88213123456", "+37122223333", "00 44 7700 900124", "+800123456789"}
-	c.must("DELETE", "/dev/inbox", "")
-	for _, to := range numbers {
-		if id, r := nativeTongue.start(c, to); id != "" || r.status != http.StatusUnprocessableEntity || !strings.Contains(r.body, `"country"`) {
-			s.Errorf("%s is answered %d %s", to, r.status, r.body)
-		}
-	}
-	if sent := len(c.inbox("")); sent != 0 {
-		s.Errorf("%d messages were sent", sent)
-	}
-	home := fmt.Sprintf("+58412%07d", time.Now().UnixNano()%10_000_000)
-	if id, r := nativeTongue.start(c, home); id == "" {
-		s.Errorf("a number at home is answered %d %s", r.status, r.body)
-	}
-	return figures{over: "native; the list is the core's, and every dialect's start goes through it", counted: fmt.Sprintf("%d numbers abroad: refused, messages 0; at home 1", len(numbers))}
 }
 
 // burnQuota: the attacker starts and guesses at the victim's number through the
@@ -163,9 +142,7 @@ func transportAttacks(s *siege) figures {
 	})
 	all.Wait()
 	pairs, busy := loud()
-	if busy > max(2*calm, 250*time.Millisecond) {
-		s.Errorf("honest pairs take %v at the 99th percentile, without the attack %v", busy, calm)
-	}
+	s.unmoved(calm, busy)
 	smuggled := s.smuggle(base)
 	h2 := s.abuseHTTP2()
 	return figures{over: "the transport, which all share", counted: fmt.Sprintf(

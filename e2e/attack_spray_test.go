@@ -65,6 +65,16 @@ func honest(s *siege, key string) (stop func() (pairs int, p99 time.Duration)) {
 	}
 }
 
+// unmoved holds a tenant's times under attack against those before it. Only the
+// full form, which has the machine for itself, can tell them apart from the work
+// of other tests; the brief one sees whether somebody starves.
+func (s *siege) unmoved(calm, busy time.Duration) {
+	s.Helper()
+	if busy > max(2*calm, time.Duration(s.pick(5000, 250))*time.Millisecond) {
+		s.Errorf("honest pairs take %v at the 99th percentile, without the attack %v", busy, calm)
+	}
+}
+
 // spray needs no limit of any address: what sees it is the tenant's share of
 // wrong guesses.
 func spray(s *siege) figures {
@@ -84,13 +94,12 @@ func spray(s *siege) figures {
 		}
 	})
 	_, busy := loud()
-	alerts := strings.Count(s.processes[0].said()[said:], otp.RuleRatio)
-	if alerts == 0 {
-		s.Errorf("%d wrong guesses were no alert: %s", n, s.processes[0].said()[said:])
-	}
-	if busy > max(2*calm, 250*time.Millisecond) {
-		s.Errorf("another tenant's pairs take %v at the 99th percentile, without the attack %v", busy, calm)
-	}
+	alerts := 0
+	eventually(s.T, 10*time.Second, "so many wrong guesses are told in the log", func() bool {
+		alerts = strings.Count(s.processes[0].said()[said:], otp.RuleRatio)
+		return alerts > 0
+	})
+	s.unmoved(calm, busy)
 	slowed := newClient(s.T, s.c[0].base)
 	slowed.key = "slowed-key"
 	second := map[verdict]int{}

@@ -30,32 +30,69 @@ type figures struct{ over, counted, verdict string }
 
 // attacks are all rows of the suite; each file of it has its own.
 func attacks() []attack {
-	return slices.Concat(guessing(), onceOnly(), lifecycle(), inputs(), tenancy(), floods())
+	return slices.Concat(guessing(), onceOnly(), lifecycle(), inputs(), tenancy(), frauds(), floods())
 }
 
 // attackTenants stand beside the demo's: one that has wrong guesses delayed, one
-// that may send to its own country alone, and one whose text shows a variable.
+// that may send to its own country alone, one whose text shows a variable, one
+// as it is shipped, and those with limits of their own.
 const attackTenants = `
+providers: [{name: sandbox, type: inbox}]
 tenants:
   - name: slowed
     home: VE
     countries: ["*"]
-    policy: compatible
+    limits: {rate: off}
+    fraud_watch: {mode: off}
     guessing: {delay: true}
     credentials: [{type: api_key, key: slowed-key}]
   - name: homely
     home: VE
-    policy: compatible
     credentials: [{type: api_key, key: homely-key}]
   - name: named
     home: VE
     countries: ["*"]
-    policy: compatible
     locale: en
+    fraud_watch: {mode: off}
     profiles: [{name: default}]
     templates: [{profile: default, channel: sms, locale: en, text: "Hello {{NAME}}, your code is {{code}}."}]
     credentials: [{type: api_key, key: named-key}]
+  - name: shipped
+    home: VE
+    countries: ["*"]
+    credentials: [{type: api_key, key: shipped-key}]
+  - name: brisk
+    home: VE
+    countries: ["*"]
+    limits: {prefix: 40/1h}
+    credentials: [{type: api_key, key: brisk-key}]
+  - name: frugal
+    home: VE
+    countries: ["*"]
+    limits: {day_messages: 25}
+    fraud_watch: {mode: off}
+    credentials: [{type: api_key, key: frugal-key}]
+  - name: thrifty
+    home: VE
+    countries: ["*"]
+    currency: USD
+    limits: {day_money: "1.00"}
+    fraud_watch: {mode: off}
+    routes: [{channel: sms, providers: [{provider: sandbox, price: "0.05"}]}]
+    credentials: [{type: api_key, key: thrifty-key}]
 `
+
+// crowdTenants are as many tenants as share one address in T58.
+const crowdTenants = 12
+
+func allTenants() string {
+	var b strings.Builder
+	b.WriteString(attackTenants)
+	for i := range crowdTenants {
+		fmt.Fprintf(&b, "  - {name: crowd%d, home: VE, countries: [\"*\"], credentials: [{type: api_key, key: crowd-key-%d}]}\n", i, i)
+	}
+	return b.String()
+}
 
 // world is one engine with the real program on it, shared by all attacks: one
 // process on SQLite, two on PostgreSQL.
@@ -71,7 +108,7 @@ func newWorld(t *testing.T, e engine) *world {
 	t.Helper()
 	w := &world{engine: e.name, data: folder(t), database: e.database(t), full: os.Getenv("ALDABA_ATTACK") == "full"}
 	tenants := filepath.Join(t.TempDir(), "tenants.yaml")
-	if err := os.WriteFile(tenants, []byte(attackTenants), 0o600); err != nil {
+	if err := os.WriteFile(tenants, []byte(allTenants()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.open(t, tenants)
