@@ -151,9 +151,14 @@ func textMaterial(s *siege) figures {
 			hand
 			more string
 		}{
-			{named, `,"variables":{"NAME":` + quoted + `}`}, {nativeHand, `,"locale":` + quoted}, {nativeHand, `,"subject":` + quoted}, {nativeHand, `,"metadata":{"a":` + quoted + `}`},
-			{modicaHand, `,"content":` + quoteJSON("Code %(code)s "+material)}, {modicaHand, `,"mask":` + quoted},
-			{danaHand, `,"otpFieldCode":` + quoted}, {dana2Hand, `,"otpFieldCode":` + quoted},
+			{named, `,"variables":{"NAME":` + quoted + `}`},
+			{nativeHand, `,"locale":` + quoted},
+			{nativeHand, `,"subject":` + quoted},
+			{nativeHand, `,"metadata":{"a":` + quoted + `}`},
+			{modicaHand, `,"content":` + quoteJSON("Code %(code)s "+material)},
+			{modicaHand, `,"mask":` + quoted},
+			{danaHand, `,"otpFieldCode":` + quoted},
+			{dana2Hand, `,"otpFieldCode":` + quoted},
 		} {
 			to := fresh()
 			r := s.c[0].send(http.MethodPost, start.startPath, start.startBody(to)+start.more+"}", "Authorization", start.auth(s.c[0]), "Content-Type", jsonType, "Accept-Language", "x-"+strings.Repeat("é", 20))

@@ -103,8 +103,13 @@ func packet(h stronghold, path, body string) (won, answered int, err error) {
 		stream := uint32(2*i + 1)
 		block.Reset()
 		for _, f := range [][2]string{
-			{":method", "POST"}, {":scheme", "https"}, {":authority", address}, {":path", path},
-			{"authorization", "Bearer " + serveKey}, {"content-type", jsonType}, {"content-length", fmt.Sprint(len(body))},
+			{":method", "POST"},
+			{":scheme", "https"},
+			{":authority", address},
+			{":path", path},
+			{"authorization", "Bearer " + serveKey},
+			{"content-type", jsonType},
+			{"content-length", fmt.Sprint(len(body))},
 		} {
 			_ = fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
 		}
