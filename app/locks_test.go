@@ -16,7 +16,7 @@ import (
 func lockedOut(t *testing.T) *App {
 	t.Helper()
 	a := running(t, Options{})
-	apply(t, a, "providers: [{name: box, type: inbox}]\ntenants: [{name: shop, home: VE, guessing: {delay: true}, routes: [{channel: sms, providers: [box]}]}]", false)
+	apply(t, a, "providers: [{name: box, type: inbox}]\ntenants: [{name: shop, home: VE, routes: [{channel: sms, providers: [box]}]}]", false)
 	v, err := a.Service.Start(t.Context(), otp.StartRequest{Caller: otp.Caller{Tenant: "shop", Identity: "test"}, Dialect: otp.NativeDialect, To: "+584121234567"})
 	if err != nil {
 		t.Fatal(err)

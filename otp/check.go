@@ -126,7 +126,7 @@ func (s *Service) Check(ctx context.Context, req CheckRequest) (View, Outcome, e
 	defer done()
 	tenant, ok := s.Directory().Tenant(req.Caller.Tenant)
 	if ok {
-		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), prompt: !tenant.Guessing.Delay, forever: tenant.Guessing.NoTrials}
+		g.bounds = guesser{hasty: s.ratios.slow(s.Now(), tenant), prompt: tenant.Guessing.NoDelay, forever: tenant.Guessing.NoTrials}
 	}
 	if ok {
 		g.gate = g.bound(ring, tenant, req.Client)

@@ -52,7 +52,7 @@ func (s *Service) GuessLocks(ctx context.Context, tenant, to string) (GuessLocks
 	if wait := d.MayGuess(now); wait > 0 {
 		all.LedgerUntil = now.Add(wait)
 	}
-	g := guesser{hasty: s.ratios.slow(now, t), prompt: !t.Guessing.Delay, forever: t.Guessing.NoTrials}
+	g := guesser{hasty: s.ratios.slow(now, t), prompt: t.Guessing.NoDelay, forever: t.Guessing.NoTrials}
 	all.Runs = [2]GuessRun{d.Run.standing(now, g), d.Own.standing(now, g)}
 	return all, nil
 }

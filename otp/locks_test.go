@@ -316,8 +316,8 @@ func TestSprayingSlowsWhoGuessesWrongAndNobodyElse(t *testing.T) { // T09
 	var alerts []otp.Event
 	w := world.New(t, world.Options{
 		Tenants: []otp.Tenant{
-			{Name: "acme", Countries: []string{"*"}, Guessing: otp.Guessing{Delay: true}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff}},
-			{Name: "globex", Countries: []string{"*"}, Guessing: otp.Guessing{Delay: true}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff}},
+			{Name: "acme", Countries: []string{"*"}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff}},
+			{Name: "globex", Countries: []string{"*"}, FraudWatch: otp.FraudWatch{Mode: otp.WatchOff}},
 		},
 		Observe: func(e *otp.Event) {
 			mu.Lock()

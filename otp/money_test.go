@@ -9,17 +9,21 @@ import (
 )
 
 // priced is a tenant whose two providers cost 30 and 50.
-func priced(t *testing.T) *world.World {
+func priced(t *testing.T, limits ...otp.Limits) *world.World {
 	t.Helper()
 	w := world.New(t, world.Options{Tenants: []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Home: "VE"}}})
-	d, err := otp.NewDirectory([]otp.Tenant{{
+	acme := otp.Tenant{
 		Name: "acme", Countries: []string{"*"}, Home: "VE",
 		Routes: []otp.Route{
 			{Channel: otp.SMS, Hedge: 20 * time.Second, Providers: []otp.Carrier{{Provider: "p", Price: 30}, {Provider: "q", Price: 50}}},
 			{Channel: otp.Voice, Providers: []otp.Carrier{{Provider: "q", Price: 200}}},
 		},
 		Profiles: []otp.Profile{{Name: "default"}, {Name: "planned", Plan: []otp.Leg{{Channel: otp.SMS, Wait: 10 * time.Second}, {Channel: otp.Voice}}}},
-	}}, []otp.Provider{{Name: "p"}, {Name: "q"}})
+	}
+	for _, l := range limits {
+		acme.Limits = l
+	}
+	d, err := otp.NewDirectory([]otp.Tenant{acme}, []otp.Provider{{Name: "p"}, {Name: "q"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +99,67 @@ func TestATryIsPaidBeforehandAndRefundedOnlyWhenNothingWasSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.act(t, w, w.Courier.Dispatches()[0], v)
+			spent(t, w, c.want)
+		})
+	}
+}
+
+// TestADaysMoneyIsNeverExceeded: T61. What comes after a start, another try, a
+// hedge, the next channel, is left out when the day has no room for it.
+func TestADaysMoneyIsNeverExceeded(t *testing.T) {
+	t.Parallel()
+	taken := otp.Attempt{Provider: "p", Result: otp.EventSent, Copies: 1, Cost: 30, IDs: []string{"one"}, Hedge: 20 * time.Second}
+	for _, c := range []struct {
+		name    string
+		profile string
+		limit   otp.Money
+		act     func(t *testing.T, w *world.World, d otp.Dispatch)
+		want    otp.Money
+	}{
+		{"a start reserves what two carriers may take", "default", 79, nil, 0},
+		{"and passes with as much", "default", 80, func(*testing.T, *world.World, otp.Dispatch) {}, 80},
+		{"another try after one that may have been taken", "default", 90, func(t *testing.T, w *world.World, d otp.Dispatch) {
+			f := tell(t, w, d, otp.Attempt{Provider: "q", Result: otp.EventRetry, NextAt: w.Clock.Now(), Cost: 30, Copies: 1})
+			if f.Next != nil || f.Waiting != nil {
+				t.Errorf("got %+v", f)
+			}
+			task(t, w, d.Message, otp.TaskNothing)
+		}, 30},
+		{"a hedge", "default", 109, func(t *testing.T, w *world.World, d otp.Dispatch) {
+			waiting := tell(t, w, d, taken).Waiting
+			w.Clock.Advance(20 * time.Second)
+			task(t, w, *waiting, otp.TaskWait)
+		}, 30},
+		{"a hedge for which there is room", "default", 110, func(t *testing.T, w *world.World, d otp.Dispatch) {
+			waiting := tell(t, w, d, taken).Waiting
+			w.Clock.Advance(20 * time.Second)
+			task(t, w, *waiting, otp.TaskHedge)
+		}, 110},
+		{"a copy after the carrier lost its own", "default", 109, func(t *testing.T, w *world.World, d otp.Dispatch) {
+			tell(t, w, d, taken)
+			if again := hear(t, w, "p", "one", otp.FateFailed).Again; again != nil {
+				t.Errorf("got %+v", again)
+			}
+		}, 30},
+		{"the next channel", "planned", 229, func(t *testing.T, w *world.World, d otp.Dispatch) {
+			waiting := tell(t, w, d, taken).Waiting
+			w.Clock.Advance(10 * time.Second)
+			task(t, w, *waiting, otp.TaskWait)
+		}, 30},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l := off()
+			l.DayMoney = c.limit
+			w := priced(t, l)
+			req := native(phone)
+			req.Profile = c.profile
+			if _, err := w.Start(t.Context(), req); (err != nil) != (c.act == nil) || err != nil && otp.AsError(err).Rule != otp.RuleDayMoney {
+				t.Fatal(err)
+			}
+			if c.act != nil {
+				c.act(t, w, w.Courier.Dispatches()[0])
+			}
 			spent(t, w, c.want)
 		})
 	}

@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,12 +72,24 @@ func (t *Tally) messages() int {
 	return t.Slots[0].Sends
 }
 
-// price is the most that one try of a message may cost.
+// price is the most that one try of a message may cost: the price of the
+// dearest provider of its route. Where a day's money is bounded it is that of
+// all that may have taken it before the try is told, so that nothing goes over
+// the bound.
 func (p purse) price(channel Channel, to, country string) Money {
 	if !p.open() {
 		return 0
 	}
-	return p.dir.dearest(p.tenant.Name, channel, to, country)
+	prices := p.dir.prices(p.tenant.Name, channel, to, country)
+	n := min(1, len(prices))
+	if p.tenant.limits.DayMoney > 0 {
+		n = min(MaxCopies, len(prices))
+	}
+	var most Money
+	for _, one := range prices[:n] {
+		most += one
+	}
+	return most
 }
 
 // affords refuses a try for which the day has no room.
@@ -125,14 +138,15 @@ func (t *Tenant) hasPrices() bool {
 	})
 }
 
-// dearest is the highest price of a route.
-func (d *Directory) dearest(tenant string, channel Channel, to, country string) (most Money) {
+// prices are those of a route's providers, the dearest first.
+func (d *Directory) prices(tenant string, channel Channel, to, country string) (all []Money) {
 	if r := d.Route(tenant, channel, to, country); r != nil {
 		for _, c := range r.Providers {
-			most = max(most, c.Price)
+			all = append(all, c.Price)
 		}
 	}
-	return most
+	slices.SortFunc(all, func(a, b Money) int { return cmp.Compare(b, a) })
+	return all
 }
 
 func (p purse) add(now time.Time, st *State, c *Charges, amount Money) {

@@ -12,10 +12,10 @@ import (
 // Guessing are a tenant's own bounds of wrong guesses over all its addresses.
 // A zero field is the default.
 type Guessing struct {
-	// Delay makes guesses wait from the sixth wrong one in a row at an address
-	// on, and from the first one while the tenant is slowed. Without it the
-	// ledger and the lock alone bound them.
-	Delay bool `json:"delay,omitempty"`
+	// NoDelay lets guesses be judged at once that would wait: from the sixth wrong
+	// one in a row at an address on, and from the first one while the tenant is
+	// slowed. The ledger and the lock alone bound them then.
+	NoDelay bool `json:"no_delay,omitempty"`
 	// MinChecks is how many guesses of ten minutes are judged as a whole; fewer
 	// tell nothing. 200 when zero.
 	MinChecks int `json:"min_checks,omitempty"`

@@ -82,7 +82,7 @@ func (s *Service) trace(ctx context.Context, v Verification) (Trace, error) {
 		one.Rule, one.Wait = d.MaySend(now)
 		g := guesser{subject: s.Ring().subjectTag(v.Tenant, v.Spec.Subject), channel: v.channel(), fresh: true}
 		if t, ok := s.Directory().Tenant(v.Tenant); ok {
-			g.prompt, g.forever = !t.Guessing.Delay, t.Guessing.NoTrials
+			g.prompt, g.forever = t.Guessing.NoDelay, t.Guessing.NoTrials
 		}
 		if r, w := d.mayJudge(now, g); w > one.Wait {
 			one.Rule, one.Wait = r, w

@@ -29,9 +29,6 @@ var (
 func tenants(t testing.TB, change ...func(*otp.Tenant)) *world.World {
 	t.Helper()
 	all := []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Home: "VE"}, {Name: "globex", Countries: []string{"*"}}}
-	for i := range all {
-		all[i].Guessing.Delay = true
-	}
 	for _, f := range change {
 		f(&all[0])
 	}

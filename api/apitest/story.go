@@ -198,7 +198,7 @@ func fullLedger(t *testing.T, s *Scene) {
 func delayed(t *testing.T, s *Scene) {
 	tenants := s.Directory().Tenants()
 	for i := range tenants {
-		tenants[i].Guessing.Delay = true
+		tenants[i].Guessing.NoDelay = false
 	}
 	s.Configure(t, tenants)
 	id, code := s.start(number)

@@ -190,7 +190,7 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		o.number("min_checks", g.MinChecks)
 		o.number("alert_above", g.AlertAbove)
 		o.number("slow_above", g.SlowAbove)
-		o.yes("delay", g.Delay)
+		o.no("delay", g.NoDelay)
 		o.no("trials", g.NoTrials)
 		m.put("guessing", o.node())
 	}

@@ -61,7 +61,7 @@ func (o *object) guessing(key string) otp.Guessing {
 	}
 	g := o.r.object(n, o.at(key), "delay", "min_checks", "alert_above", "slow_above", "trials")
 	return otp.Guessing{
-		Delay:     g.flag("delay", false),
+		NoDelay:   !g.flag("delay", true),
 		MinChecks: g.whole("min_checks"), AlertAbove: g.whole("alert_above"), SlowAbove: g.whole("slow_above"), NoTrials: !g.flag("trials", true),
 	}
 }

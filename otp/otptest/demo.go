@@ -6,7 +6,7 @@ import "github.com/aldaba-otp/aldaba/otp"
 func Demo(ring *otp.Ring) []otp.Tenant {
 	return []otp.Tenant{
 		{
-			Name: "acme", Home: "VE", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow},
+			Name: "acme", Home: "VE", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow}, Guessing: otp.Guessing{NoDelay: true},
 			Profiles: []otp.Profile{
 				{Name: "default"},
 				{
@@ -23,7 +23,7 @@ func Demo(ring *otp.Ring) []otp.Tenant {
 			},
 		},
 		{
-			Name: "globex", Home: "MX", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow},
+			Name: "globex", Home: "MX", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow}, Guessing: otp.Guessing{NoDelay: true},
 			Profiles: []otp.Profile{
 				{Name: "default"},
 				{
@@ -39,7 +39,7 @@ func Demo(ring *otp.Ring) []otp.Tenant {
 			},
 		},
 		{
-			Name: "broke", Home: "US", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow},
+			Name: "broke", Home: "US", Countries: []string{"*"}, Policy: otp.Compatible, Limits: noRates(), FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow}, Guessing: otp.Guessing{NoDelay: true},
 			Profiles:    []otp.Profile{{Name: "default"}, {Name: "login", Aliases: map[string][]string{"unityvox": {"tpl1"}}}},
 			Credentials: []otp.Credential{broke(ring)},
 		},

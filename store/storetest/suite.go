@@ -46,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Engine, opts Options) {
 		opts.Rounds = 3
 	}
 	s := &suite{open: open, opts: opts}
-	for _, facts := range []map[string]func(*testing.T){s.recordFacts(), s.erasureFacts(), s.restFacts(), s.stepFacts(), s.linkFacts(), s.raceFacts(), s.readFacts(), s.fleetFacts(), s.serviceFacts()} {
+	for _, facts := range []map[string]func(*testing.T){s.recordFacts(), s.erasureFacts(), s.restFacts(), s.stepFacts(), s.linkFacts(), s.raceFacts(), s.readFacts(), s.fleetFacts(), s.serviceFacts(), s.limitFacts()} {
 		for name, fact := range facts {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
