@@ -153,7 +153,7 @@ func transportAttacks(s *siege) figures {
 // smuggle sends what two readers could read in two ways, with a start for a
 // victim behind it, and other misuse of HTTP/1.1.
 func (s *siege) smuggle(base string) string {
-	victim := fresh()
+	victim := "+18095550142" // replaced in each case by one of its own
 	inner := fmt.Sprintf(`{"to":%q}`, victim)
 	hidden := fmt.Sprintf("POST /v1/verifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer demo-key\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(inner), inner)
 	head := "POST /v1/verifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer demo-key\r\nContent-Type: application/json\r\n"
@@ -175,12 +175,13 @@ func (s *siege) smuggle(base string) string {
 		"CONNECT":                 "CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + hidden,
 	}
 	for name, text := range cases {
-		status, body := raw(s.T, base, text)
+		own := fresh()
+		status, body := s.wire(base, strings.ReplaceAll(text, victim, own))
 		if status/100 != 4 && status != http.StatusNotImplemented {
 			s.Errorf("%s is answered %d %.200s", name, status, body)
 		}
-		if sent := len(s.c[0].inbox(victim)); sent != 0 {
-			s.Fatalf("%s: what was hidden behind it was done", name)
+		if sent := len(s.c[0].inbox(own)); sent != 0 {
+			s.Errorf("%s: what was hidden behind it was done: %.300s", name, body)
 		}
 	}
 	withKey(s.c[0], "PUT", "/v1/contacts/8181", `{"sms":"+18095558181"}`)
@@ -192,6 +193,22 @@ func (s *siege) smuggle(base string) string {
 		s.Errorf("a method was overridden: %d %s", r.status, r.body)
 	}
 	return fmt.Sprintf("%d ways to smuggle: hidden requests done 0", len(cases))
+}
+
+// wire sends bytes and reads all answers until the server ends the connection or
+// has nothing more to say, so that a second request in them has its time.
+func (s *siege) wire(base, text string) (status int, answers string) {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		s.Error(err)
+		return 0, ""
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, _ = io.WriteString(conn, text) // the server may have closed it before its end
+	all, _ := io.ReadAll(conn)        // to the end or the deadline
+	_, _ = fmt.Sscanf(string(all), "HTTP/1.1 %d", &status)
+	return status, string(all)
 }
 
 // abuseHTTP2 resets streams as soon as they are open, and never ends a block of
