@@ -73,6 +73,11 @@ long: ## Race rounds, kill -9 cycles and outages of carriers in full size, witho
 	@echo 'deliveries: $(KILLS) times kill -9 at each point of a message'\''s way on each SQL engine, and outages with $(QUEUED) messages waiting'
 	ALDABA_REQUIRE_POSTGRES=1 ALDABA_DELIVERY_ROUNDS=$(KILLS) ALDABA_OUTAGE_MESSAGES=$(QUEUED) $(GO) test -count=1 -timeout 20m -parallel 16 -v -run 'AKillLoses|AnOutage|ACarrierThatFails|Chaos' ./e2e | grep -vE '^ *(=== |--- PASS)'; exit $${PIPESTATUS[0]}
 
+.PHONY: attack
+attack: ## Attack the running program in full: every case, over every dialect, on each engine; prints one table.
+	@echo 'full counts: 1,000 rounds of 200 at once, 100,000 ids, 1,000,000 codes, 10,000 addresses; on a quiet machine'
+	ALDABA_REQUIRE_POSTGRES=1 ALDABA_ATTACK=full $(GO) test -count=1 -timeout 90m -v -run '^TestAttack$$' ./e2e | grep -vE '^ *(=== |--- PASS)'; exit $${PIPESTATUS[0]}
+
 .PHONY: fuzz
 fuzz: ## Fuzz each target with $(FUZZ) inputs (FUZZ=30s: for a while).
 	./scripts/fuzz.sh $(FUZZ)

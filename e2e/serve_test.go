@@ -178,9 +178,9 @@ func TestServeDrains(t *testing.T) {
 	}
 }
 
-// withKey speaks natively with another key.
+// withKey speaks natively with the client's key.
 func withKey(c *client, method, path, body string) reply {
-	return c.send(method, path, body, "Authorization", "Bearer "+serveKey, "Content-Type", "application/json")
+	return c.send(method, path, body, "Authorization", "Bearer "+c.key, "Content-Type", "application/json")
 }
 
 func TestLogsHoldNoSecret(t *testing.T) {

@@ -41,11 +41,11 @@ type Options struct {
 	Refuse Refuse
 }
 
-// Standard is the chain of every listener: request id, safe headers, access
-// log, recovery and deadline, in that order.
+// Standard is the chain of every listener: request id, safe headers, one chunked
+// body a connection, access log, recovery and deadline, in that order.
 func Standard(o Options) Middleware {
 	return func(next http.Handler) http.Handler {
-		return Chain(next, WithRequestID(o.NewID), WithSafeHeaders(),
+		return Chain(next, WithRequestID(o.NewID), WithSafeHeaders(), WithOneChunkedBody(),
 			WithAccessLog(o.Log, o.Now), WithRecovery(o.Log, o.Refuse), WithDeadline(o.Deadline))
 	}
 }
@@ -105,6 +105,22 @@ func WithSafeHeaders() Middleware {
 			h["Cache-Control"] = noStore
 			h["X-Content-Type-Options"] = noSniff
 			h["Referrer-Policy"] = noReferrer
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// WithOneChunkedBody ends a connection of HTTP/1.1 after a request whose body came
+// in chunks. One that had a Content-Length too must be the last of its connection
+// (RFC 9112, section 6.1), since what follows may be smuggled in by a proxy that
+// went by the length; net/http takes that header away before a handler could see
+// it, and keeps the connection.
+func WithOneChunkedBody() Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if len(r.TransferEncoding) > 0 {
+				w.Header().Set("Connection", "close")
+			}
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -6,13 +6,16 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -277,4 +280,28 @@ func dropTime(a slog.Attr) slog.Attr {
 		return slog.Attr{}
 	}
 	return a
+}
+
+// TestNothingFollowsAChunkedBody: what stands behind a request with two lengths
+// is not read as a request of its own.
+func TestNothingFollowsAChunkedBody(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(Standard(Options{Log: slog.New(slog.DiscardHandler)})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) })))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second)) // a connection that is kept is the defect
+	const hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+	_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s", 5+len(hidden), hidden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := io.ReadAll(conn) // the server ends the connection
+	if err != nil || asked.Load() != 1 {
+		t.Errorf("%d requests were done, %v: %s", asked.Load(), err, answers)
+	}
 }
