@@ -179,6 +179,7 @@ func (t *Tally) suspicion(now time.Time, w *FraudWatch) denial {
 	}
 	counts := fmt.Sprintf("%d approved of %d in %s; ", approved, sends, w.Window)
 	if d.wait = b.Since.Add(w.Grace).Sub(now); d.wait > 0 {
+		d.wait = min(d.wait, time.Minute) // approvals may come at any time
 		d.detail = counts + watchRemedy
 		return d
 	}
