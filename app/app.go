@@ -131,7 +131,11 @@ func New(ctx context.Context, o Options) (*App, error) {
 	opts.MaxBatch, opts.Now, opts.Offset, opts.Log = o.MaxBatch, time.Now, a.Clock.Offset, a.log
 	opts.Observe = func(c store.Committed) { a.metrics.Batch(c.Steps, c.Took.Seconds()) }
 	a.Store = store.NewWriter(db.engine, opts)
-	if err := a.assemble(ctx); err != nil {
+	err = a.assemble(ctx)
+	if err == nil && db.alone {
+		err = a.Service.LearnPrefixes(ctx)
+	}
+	if err != nil {
 		a.stopTraces(ctx)
 		return nil, errors.Join(err, a.Store.Close())
 	}

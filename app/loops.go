@@ -132,7 +132,7 @@ func (a *App) keepPulse() {
 func (a *App) lastPulse(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := a.Service.KeepPulse(ctx, true); err != nil {
+	if err := errors.Join(a.Service.KeepPulse(ctx, true), a.Service.KeepPrefixes(ctx)); err != nil {
 		a.log.Warn("keep what was approved", "error", err)
 	}
 }

@@ -151,7 +151,9 @@ func (s *Service) judgeGuess(ctx context.Context, g *guess) (View, Outcome, erro
 	if ok && !g.v.Spec.Test && !g.v.Spec.Decoy && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
 		s.judged(ctx, tenant, g.outcome)
 		if g.outcome == OutcomeApproved && g.v.Status == Approved {
-			s.pulse.approved(g.v.Spec.Prefix)
+			if !s.colds.approved(g.v.Spec.Prefix) {
+				s.pulse.more(g.v.Spec.Prefix, 1)
+			}
 		}
 		s.follow(ctx, g)
 	}

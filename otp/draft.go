@@ -321,6 +321,7 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		d.purse = s.purse(tenant, messageID)
 		d.price = d.purse.price(d.req.Channel, d.address.Send, spec.Country)
 		d.gate = s.gateOf(d)
+		s.colds.take(s.Now(), d.gate)
 		s.pulse.take(d.gate.watch)
 	}
 	if len(spec.Plan) > 0 {

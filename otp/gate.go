@@ -23,6 +23,9 @@ type gate struct {
 	borrowed bool // a message of it that was charged before
 	granted  int  // messages of it that this step charges, in its present run
 
+	cold    coldStart
+	counted bool // the watch counts the start, in the present run of the step
+
 	shadowed denial // what the watch would have said, in the present run of the step
 }
 
@@ -278,9 +281,9 @@ func (g *gate) charge(now time.Time, st *State, known bool) (counted bool) {
 	}
 	if g.watch != nil && !known {
 		g.watch.charge(now, st, g.tenant)
-		return true
 	}
-	return false
+	g.counted = g.cold.key != (Key{}) && !known
+	return g.counted
 }
 
 func latest(a, b time.Time) time.Time {

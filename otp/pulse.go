@@ -41,14 +41,14 @@ const (
 	groupCarrier = "provider"
 )
 
-// approved counts the approval of a verification to an unknown number.
-func (p *pulse) approved(key Key) {
-	if key == (Key{}) {
+// more counts approvals of verifications to unknown numbers of a prefix.
+func (p *pulse) more(key Key, n int) {
+	if key == (Key{}) || n == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.add(key, 1)
+	p.add(key, n)
 }
 
 func (p *pulse) add(key Key, n int) {

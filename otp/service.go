@@ -103,6 +103,7 @@ type Service struct {
 	ratios    ratios
 	pulse     pulse
 	leases    leases
+	colds     colds
 	once      toldOnce
 	running   sync.Map // idempotency keys in work, by [Key]
 }

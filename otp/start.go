@@ -115,6 +115,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	}
 	done, err := s.begin(d.replay)
 	if err != nil {
+		s.settle(d, err, false)
 		return View{}, err
 	}
 	defer done()
@@ -128,10 +129,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 		return nil
 	}}
 	err = s.do(ctx, step)
-	s.settleRate(d.gate, err == nil && refusal == nil && d.again.first.IsZero())
-	if d.gate != nil {
-		s.pulse.settle(d.gate.watch, err == nil, &d.tenant.fraud)
-	}
+	s.settle(d, err, err == nil && refusal == nil && d.again.first.IsZero())
 	if err != nil {
 		return View{}, err
 	}
@@ -145,6 +143,21 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 		s.o.Courier.Accept(Dispatch{Message: d.message, Verification: d.record, Origin: ctx, letter: &d.letter})
 	}
 	return d.view(), nil
+}
+
+// settle puts in order what a start was lent and has counted outside of the
+// store, once it is known whether it took place.
+func (s *Service) settle(d *draft, err error, passed bool) {
+	if d.gate == nil {
+		return
+	}
+	s.settleRate(d.gate, passed)
+	if err == nil {
+		s.pulse.more(d.gate.cold.key, s.colds.settle(d.gate, passed))
+	} else {
+		s.colds.giveBack(d.gate)
+	}
+	s.pulse.settle(d.gate.watch, err == nil, &d.tenant.fraud)
 }
 
 // Review tells what [Service.Start] would find wrong with a request before it

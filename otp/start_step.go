@@ -23,7 +23,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 			return err
 		}
 		if d.gate.charge(now, st, veil.is || d.familiar(now, &dest)) {
-			v.Spec.Prefix = d.gate.watch.key
+			v.Spec.Prefix = d.gate.cold.key
 		}
 		d.useToken(now, st)
 	}

@@ -299,6 +299,7 @@ func (s *Service) dropTallies(ctx context.Context, rows []Counter, over func(*Ta
 // forgiveTallies forgets what the rules over many addresses counted, except what
 // a day has cost.
 func (s *Service) forgiveTallies(ctx context.Context) error {
+	s.colds.forget()
 	for after, more := (Key{}), true; more; {
 		rows, err := s.o.Store.ScanCounters(ctx, after, sweepScan)
 		if err != nil {

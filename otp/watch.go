@@ -75,6 +75,7 @@ type watched struct {
 	read   bool    // row is of the present run
 	used   bool    // the row was put
 	blocks bool    // this start made a block
+	missed coldStart
 }
 
 // watch returns what a start to a prefix is watched by, or nil.
@@ -82,7 +83,7 @@ func (t *Tenant) watch(ring *Ring, prefix string) *watched {
 	if t.fraud.Mode == WatchOff {
 		return nil
 	}
-	return &watched{key: ring.lookup("limit", t.Name, RuleConversion, prefix), name: "prefix " + prefix}
+	return &watched{key: ring.lookup("limit", t.Name, RuleConversion, prefix), name: prefixWord + prefix}
 }
 
 // known reports whether a destination's owner was seen lately: then a message to
@@ -94,9 +95,14 @@ func (d *Destination) known(now time.Time, w *FraudWatch) bool {
 // load reads the row and adds the approvals that only this server knows of.
 func (x *watched) load(now time.Time, st *State, t *Tenant) *Tally {
 	if !x.read {
-		x.row, _ = st.Counters.Get(x.key)
+		var stored bool
+		x.row, stored = st.Counters.Get(x.key)
 		x.row.Key, x.read = x.key, true
 		x.row.Tally.Tenant, x.row.Tally.Name = t.Name, x.name
+		if !stored && x.missed.sends > 0 {
+			slot := x.row.Tally.slot(now, &t.fraud)
+			slot.Sends, slot.Approved = x.missed.sends, x.missed.come
+		}
 		if x.folded > 0 {
 			x.row.Tally.slot(now, &t.fraud).Approved += x.folded
 		}
@@ -188,6 +194,9 @@ func (t *Tally) suspicion(now time.Time, w *FraudWatch) denial {
 	d.detail = counts + fmt.Sprintf("blocked until %s, time %d; %s", b.Until.Format(time.RFC3339), b.Level, watchRemedy)
 	return d
 }
+
+// prefixWord begins the name of a prefix's row.
+const prefixWord = "prefix "
 
 const watchRemedy = "approvals, the allow-list, a passed challenge, or fraud_watch"
 

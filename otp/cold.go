@@ -1,0 +1,183 @@
+package otp
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// colds keeps the first starts to a prefix in memory, where the store serves this
+// server alone: most prefixes get a few a day and are never judged, and a row for
+// each would cost every start a read and a write of its own page. From a quarter
+// of the number on at which a prefix is judged, it has a row, into which what was
+// kept is folded; a stop writes the rest down. A crash forgets what had no row,
+// which is less than that quarter for each prefix.
+type colds struct {
+	mu     sync.Mutex
+	ready  bool // which prefixes have a row is known
+	stored map[Key]bool
+	seen   map[Key]coldPrefix
+}
+
+// coldPrefix is what a row would hold.
+type coldPrefix struct {
+	tenant, name    string
+	since           time.Time
+	sends, approved int
+}
+
+// coldsKept bounds the memory; further prefixes have rows.
+const coldsKept = 200_000
+
+// coldStart is a start's part in it.
+type coldStart struct {
+	key    Key
+	memory bool // it was counted in memory, and its row need not be read
+	sends  int  // what the row lacks, when it does not exist yet
+	come   int  // the same of approvals
+}
+
+// LearnPrefixes reads which prefixes have a row. It is called before the first
+// start, and only by a server that has its store for itself: from then on few
+// starts read one. Errors: Unavailable, Internal.
+func (s *Service) LearnPrefixes(ctx context.Context) error {
+	stored := make(map[Key]bool)
+	for after, more := (Key{}), true; more; {
+		rows, err := s.o.Store.ScanCounters(ctx, after, sweepScan)
+		if err != nil {
+			return unread(err)
+		}
+		for i := range rows {
+			if after = rows[i].Key; strings.HasPrefix(rows[i].Tally.Name, prefixWord) {
+				stored[after] = true
+			}
+		}
+		more = len(rows) == sweepScan
+	}
+	c := &s.colds
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready, c.stored, c.seen = true, stored, make(map[Key]coldPrefix)
+	return nil
+}
+
+// take counts a start in memory, if that is enough for its prefix, and takes the
+// row out of the gate then.
+func (c *colds) take(now time.Time, g *gate) {
+	if g == nil || g.watch == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g.cold = coldStart{key: g.watch.key}
+	e, known := c.seen[g.cold.key]
+	if !c.ready || c.stored[g.cold.key] || !known && len(c.seen) >= coldsKept {
+		return
+	}
+	w := &g.tenant.fraud
+	if !known || now.Sub(e.since) >= w.Window {
+		e = coldPrefix{tenant: g.tenant.Name, name: g.watch.name, since: now}
+	}
+	if e.sends+1 < w.MinSends/4 {
+		e.sends++
+		c.seen[g.cold.key] = e
+		g.cold.memory, g.watch = true, nil
+		return
+	}
+	g.cold.sends, g.cold.come = e.sends, e.approved
+	g.watch.missed = g.cold
+}
+
+// settle takes back what was counted of a start that was none to an unknown
+// number, or forgets what has a row now. It returns approvals that came
+// meanwhile, for the row.
+func (c *colds) settle(g *gate, passed bool) (come int) {
+	if g == nil || g.cold.key == (Key{}) {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, known := c.seen[g.cold.key]
+	switch {
+	case g.cold.memory && known && !(passed && g.counted):
+		e.sends--
+		c.seen[g.cold.key] = e
+	case !g.cold.memory && c.ready && g.watch != nil && g.watch.used:
+		c.stored[g.cold.key] = true
+		delete(c.seen, g.cold.key)
+		come = e.approved - g.cold.come
+	}
+	return max(come, 0)
+}
+
+// giveBack takes back what was counted of a start of which nobody knows whether
+// it took place, or which did not.
+func (c *colds) giveBack(g *gate) {
+	if !g.cold.memory {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, known := c.seen[g.cold.key]; known {
+		e.sends--
+		c.seen[g.cold.key] = e
+	}
+}
+
+// approved counts an approval of a prefix that has no row, and reports whether
+// it is one.
+func (c *colds) approved(key Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, known := c.seen[key]
+	if known {
+		e.approved++
+		c.seen[key] = e
+	}
+	return known
+}
+
+// forget forgets everything that is kept in memory.
+func (c *colds) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = make(map[Key]coldPrefix)
+}
+
+// KeepPrefixes writes down what is known of prefixes that have no row. It is
+// called when the server stops. Errors: Unavailable, Internal.
+func (s *Service) KeepPrefixes(ctx context.Context) error {
+	c := &s.colds
+	c.mu.Lock()
+	seen := c.seen
+	c.seen = make(map[Key]coldPrefix)
+	c.mu.Unlock()
+	var keys []Key
+	for key := range seen {
+		if seen[key].sends > 0 {
+			keys = append(keys, key)
+		}
+	}
+	for chunk := range slices.Chunk(keys, sweepScan) {
+		err := s.do(ctx, Step{Load: Keys{Counters: chunk}, Decide: func(now time.Time, st *State) error {
+			for _, key := range chunk {
+				e := seen[key]
+				t, ok := s.Directory().Tenant(e.tenant)
+				if _, stored := st.Counters.Get(key); stored || !ok {
+					continue
+				}
+				row := Counter{Key: key, Tally: Tally{Tenant: e.tenant, Name: e.name, Until: now.Add(t.fraud.Window)}}
+				slot := row.Tally.slot(now, &t.fraud)
+				slot.Sends, slot.Approved = e.sends, e.approved
+				st.Counters.Put(key, row)
+			}
+			return nil
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package otp_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store/storetest/world"
+)
+
+// alone is a watched world whose server has its store for itself.
+func alone(t testing.TB) *world.World {
+	t.Helper()
+	w, _ := watched(t)
+	if err := w.LearnPrefixes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// rows counts the prefixes that have a row.
+func rows(t testing.TB, w *world.World) int {
+	t.Helper()
+	all, err := w.Store.ScanCounters(t.Context(), otp.Key{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestAFewStartsToAPrefixHaveNoRow and are counted all the same: of 500 starts
+// twenty pass, one after the other and all at once.
+func TestAFewStartsToAPrefixHaveNoRow(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	if sent := pump(t, w, 0, 4); sent != 4 || rows(t, w) != 0 {
+		t.Errorf("%d sent, %d rows", sent, rows(t, w))
+	}
+	if sent := pump(t, w, 4, 496); sent != 16 || rows(t, w) != 1 {
+		t.Errorf("%d more sent, %d rows; want 16 and 1", sent, rows(t, w))
+	}
+	for range 20 {
+		w := alone(t)
+		var all sync.WaitGroup
+		var sent atomic.Int64
+		for i := range 64 {
+			all.Go(func() {
+				if _, err := w.Start(context.Background(), vendor(line(i))); err == nil {
+					sent.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if sent.Load() != 20 {
+			t.Fatalf("%d of 64 at once were sent, want 20", sent.Load())
+		}
+	}
+}
+
+// TestApprovalsBeforeThereIsARowCount: what came back of the first starts is
+// folded into the row with them.
+func TestApprovalsBeforeThereIsARowCount(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	for i := range 4 {
+		v, code := start(t, w, vendor(line(i)))
+		check(t, w, v, code, otp.OutcomeApproved)
+	}
+	if sent := pump(t, w, 4, 100); sent != 37 { // four of 41 are below a tenth
+		t.Errorf("%d more sent, want 37", sent)
+	}
+}
+
+// TestAStopWritesDownWhatHasNoRow, so that the next process knows it.
+func TestAStopWritesDownWhatHasNoRow(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	pump(t, w, 0, 3)
+	if err := w.KeepPrefixes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.LearnPrefixes(t.Context()); err != nil { // as the next process does
+		t.Fatal(err)
+	}
+	if sent := pump(t, w, 3, 100); sent != 17 || rows(t, w) != 1 {
+		t.Errorf("%d more sent, %d rows; want 17 and 1", sent, rows(t, w))
+	}
+}
+
+// TestWhatDoesNotCountIsTakenBack: neither starts to known numbers nor refused
+// ones use up what is kept in memory, and a window ends there too.
+func TestWhatDoesNotCountIsTakenBack(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	v, code := start(t, w, vendor(line(0)))
+	check(t, w, v, code, otp.OutcomeApproved)
+	w.Clock.Advance(25 * time.Hour)
+	for range 5 {
+		start(t, w, vendor(line(0)))
+	}
+	refusedBy(t, w, vendor(line(0)), otp.RuleBurst)
+	if n := rows(t, w); n != 0 {
+		t.Errorf("%d rows after starts to a known number", n)
+	}
+	if sent := pump(t, w, 1, 100); sent != 20 {
+		t.Errorf("%d sent, want 20", sent)
+	}
+	names := []string{}
+	all, _, err := w.Conversions(t.Context(), "acme", otp.Key{}, 10)
+	for _, c := range all {
+		names = append(names, c.Name)
+	}
+	if err != nil || !slices.Contains(names, "prefix +58412123") {
+		t.Errorf("got %q, %v", names, err)
+	}
+}
