@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +22,7 @@ func frauds() []attack {
 	return []attack{
 		{"T55", "500 numbers in a row of one prefix, no code comes back", pumpPrefix},
 		{"T56", "the same with every code typed back, and many starts of one end user's network", pumpWithCodes},
-		{"T57", "numbers of countries that are not on the tenant's list", foreignCountries},
+		{"T57", "numbers of countries that are not on the tenant's list; premium, shared-cost and satellite numbers", foreignCountries},
 		{"T58", "100 starts for one address by many tenants", manyTenants},
 		{"T61", "50 starts at once where the day has room for 25, and money for 20", dayCap},
 	}
@@ -109,7 +112,41 @@ func pumpPrefix(s *siege) figures {
 	}
 	s.advance(3 * time.Second)
 	s.approve(c[0], area+"5003")
-	return figures{over: nativeOnly, counted: fmt.Sprintf("%d of 500 sent, then blocked 12 h, %d alerts; a known number of it, other prefixes and tenants served", sent, alerts)}
+	over, counted := pumpEverywhere(s)
+	return figures{over: over, counted: fmt.Sprintf("%d of 500 sent, then blocked 12 h, %d alerts; a known number of it, other prefixes and tenants served; %s", sent, alerts, counted)}
+}
+
+// pumpEverywhere pumps a prefix in each dialect at a server of its own, where
+// the demo's acme is watched as it is shipped, and then one in all dialects in
+// turn.
+func pumpEverywhere(s *siege) (over, counted string) {
+	s.Helper()
+	file := filepath.Join(s.TempDir(), "watched.yaml")
+	if err := os.WriteFile(file, []byte("tenants: [{name: acme, fraud_watch: {mode: block}}]"), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	e := engines[0]
+	if s.database != "" {
+		e = engines[1]
+	}
+	c := start(s.T, e, file).client
+	mixed, sum := prefix(), 0
+	for round, l := range append(slices.Clone(tongues), tongue{name: "all in turn"}) {
+		area, sent := fmt.Sprintf("+58412%03d", 100+round), 0
+		for i := range 40 {
+			speaker, to := l, fmt.Sprintf("%s%04d", area, i)
+			if l.start == nil {
+				speaker, to = tongues[i%len(tongues)], fmt.Sprintf("%s%04d", mixed, i)
+			}
+			speaker.start(c, to)
+			sent += len(c.inbox(to))
+		}
+		if sent != 20 {
+			s.Errorf("%s: %d of 40 were sent", l.name, sent)
+		}
+		sum += sent
+	}
+	return "all 6, and mixed", fmt.Sprintf("each dialect alone and all in turn: %d of %d sent", sum, 40*(len(tongues)+1))
 }
 
 func pumpWithCodes(s *siege) figures {
@@ -165,7 +202,23 @@ func foreignCountries(s *siege) figures {
 		s.Errorf("%d messages were sent", sent)
 	}
 	s.approve(home, prefix()+"0002")
-	return figures{over: nativeOnly, counted: fmt.Sprintf("%d numbers abroad: refused, messages 0; at home 1", len(abroad))}
+
+	// A tenant that sends to all countries still pays no premium numbers.
+	shipped := s.as("shipped-key")[0]
+	kinds := map[string]string{
+		"premium": "+19005550123", "satellite": "+881612345678", "international premium": "+979123456789", "shared cost": "+448431234567",
+		"premium, in Peru": "+5180512345", "premium, in Germany": "+499001234567",
+	}
+	shipped.must("DELETE", "/dev/inbox", "")
+	for kind, to := range kinds {
+		if id, r := nativeTongue.start(shipped, to); id != "" || r.status != http.StatusUnprocessableEntity || r.member("rule") != otp.RuleNumberKind {
+			s.Errorf("%s %s is answered %d %s", kind, to, r.status, r.body)
+		}
+	}
+	if sent := len(shipped.inbox("")); sent != 0 {
+		s.Errorf("%d messages were sent", sent)
+	}
+	return figures{over: nativeOnly, counted: fmt.Sprintf("%d numbers abroad: refused, messages 0; at home 1; %d premium, shared-cost and satellite numbers: refused, messages 0", len(abroad), len(kinds))}
 }
 
 func manyTenants(s *siege) figures {

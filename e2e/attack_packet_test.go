@@ -64,6 +64,9 @@ func (h *stronghold) code(s *siege) (id, code string) {
 	return r.member("id"), code
 }
 
+// streams is how many requests one connection of HTTP/2 may have under way.
+const streams = 100
+
 // onePacket is the single-packet attack: on one connection of HTTP/2 all
 // requests lack their last frame, and one write brings the last frames of all.
 func onePacket(s *siege) string {
@@ -73,12 +76,12 @@ func onePacket(s *siege) string {
 	for range rounds {
 		id, code := h.code(s)
 		won, answered, err := packet(h, "/v1/verifications/"+id+"/check", fmt.Sprintf(`{"code":%q}`, code))
-		if err != nil || won != 1 || answered != crowdOf {
-			s.Errorf("of %d right codes in one packet %d were answered and %d approved, %v", crowdOf, answered, won, err)
+		if err != nil || won != 1 || answered != streams {
+			s.Errorf("of %d right codes in one packet %d were answered and %d approved, %v", streams, answered, won, err)
 		}
 		sum += won
 	}
-	return fmt.Sprintf("one packet of HTTP/2: %d rounds of %d, approved %d", rounds, crowdOf, sum)
+	return fmt.Sprintf("one packet of HTTP/2: %d rounds of %d, approved %d", rounds, streams, sum)
 }
 
 // packet makes one such attack and counts the approvals.
@@ -99,7 +102,7 @@ func packet(h stronghold, path, body string) (won, answered int, err error) {
 	lastFramer := http2.NewFramer(&last, nil)
 	var block bytes.Buffer
 	fields := hpack.NewEncoder(&block)
-	for i := range crowdOf {
+	for i := range streams {
 		stream := uint32(2*i + 1)
 		block.Reset()
 		for _, f := range [][2]string{
@@ -126,7 +129,7 @@ func packet(h stronghold, path, body string) (won, answered int, err error) {
 	if _, err := conn.Write(out.Bytes()); err != nil {
 		return 0, 0, err
 	}
-	for answered < crowdOf {
+	for answered < streams {
 		f, err := framer.ReadFrame()
 		if err != nil {
 			return won, answered, err

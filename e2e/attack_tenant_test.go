@@ -169,13 +169,14 @@ func badCredentials(s *siege) figures {
 	return figures{over: "all 6", counted: fmt.Sprintf("taken back at once in 6 dialects; %d bad credentials refused; of 40 guessed keys %d not looked at; other sources open", tried, held)}
 }
 
-// judges are the last words of routes that judge a code; answers are those that
-// do not. A route with neither is one that nobody has thought of.
+// judges are the last words of routes that judge a code; bystands are those that
+// do not, redeem among them, which takes a token of 128 bits that the step of a
+// guess judges too. A route with neither is one that nobody has thought of.
 var (
 	judges   = []string{"check", "verify", "validate", "responses"}
 	bystands = []string{
 		"verifications", "{id}", "resend", "next", "cancel", "jwks.json", "openapi.json", "token", "send", "generate", "request", "verification-key", "send-verification-key", "challenges",
-		"OTP-api", "send-pending-communication-channels", "pending",
+		"redeem", "lists", "OTP-api", "send-pending-communication-channels", "pending",
 	}
 )
 

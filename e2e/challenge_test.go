@@ -24,18 +24,18 @@ const (
 	hcaptchaSecret  = "ES_hcaptcha-s3cret"
 )
 
-// judges stands in for Turnstile, hCaptcha and an application: a token that
+// verifiers stands in for Turnstile, hCaptcha and an application: a token that
 // begins with "good" is passed once, and about "slow" nothing is said in time.
-type judges struct {
+type verifiers struct {
 	mu   sync.Mutex
 	used map[string]bool
 	end  chan struct{}
 	ips  []string
 }
 
-func newJudges(t *testing.T) (*judges, string) {
+func newVerifiers(t *testing.T) (*verifiers, string) {
 	t.Helper()
-	j := &judges{used: map[string]bool{}, end: make(chan struct{})}
+	j := &verifiers{used: map[string]bool{}, end: make(chan struct{})}
 	mux := http.NewServeMux()
 	for path, secret := range map[string]string{"/turnstile": turnstileSecret, "/hcaptcha": hcaptchaSecret} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func newJudges(t *testing.T) (*judges, string) {
 	return j, s.URL
 }
 
-func (j *judges) passes(token, ip string) bool {
+func (j *verifiers) passes(token, ip string) bool {
 	if token == "slow" {
 		<-j.end
 	}
@@ -93,7 +93,7 @@ const challenged = `
 func TestAChallengeLetsAStartPassThatTheLimitsOfClientsRefuse(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
-		j, at := newJudges(t)
+		j, at := newVerifiers(t)
 		path := filepath.Join(t.TempDir(), "tenants.yaml")
 		file := "tenants:" + fmt.Sprintf(challenged, "turn", "turnstile", at+"/turnstile", turnstileSecret) +
 			fmt.Sprintf(challenged, "hcap", "hcaptcha", at+"/hcaptcha", hcaptchaSecret) +

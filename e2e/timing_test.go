@@ -69,9 +69,9 @@ func TestTiming(t *testing.T) {
 			if !measured {
 				return
 			}
-			value := welch(cropped(times))
+			value := told(cropped(times))
 			t.Logf("%-17s %7d requests: %s %s, %s %s, Welch t %+.2f (uncropped %+.2f)", d.name, len(times[0])+len(times[1]),
-				d.names[0], median(times[0]), d.names[1], median(times[1]), value, welch(times))
+				d.names[0], median(times[0]), d.names[1], median(times[1]), value, told(times))
 			if math.Abs(value) >= timingLimit {
 				t.Errorf("|t| is %.2f, at least %.1f: the times tell the classes apart", math.Abs(value), timingLimit)
 			}
@@ -116,21 +116,15 @@ func cropped(times [2][]float64) [2][]float64 {
 	return times
 }
 
-// welch is the t of Welch's test.
-func welch(x [2][]float64) float64 {
-	var mean, spread [2]float64
-	for i := range x {
-		for _, v := range x[i] {
-			mean[i] += v
+// told returns the t of Welch's test of two lists of times.
+func told(times [2][]float64) float64 {
+	var classes [2]class
+	for i := range times {
+		for _, x := range times[i] {
+			classes[i].add(x)
 		}
-		n := float64(len(x[i]))
-		mean[i] /= n
-		for _, v := range x[i] {
-			spread[i] += (v - mean[i]) * (v - mean[i])
-		}
-		spread[i] /= (n - 1) * n
 	}
-	return (mean[0] - mean[1]) / math.Sqrt(spread[0]+spread[1])
+	return welch(classes[0], classes[1])
 }
 
 func median(x []float64) time.Duration {

@@ -19,6 +19,10 @@ type gate struct {
 	watch  *watched
 	passed bool // a challenge was passed, in the present run of the step
 
+	rate     Key  // of the tenant's rate
+	borrowed bool // a message of it that was charged before
+	granted  int  // messages of it that this step charges, in its present run
+
 	shadowed denial // what the watch would have said, in the present run of the step
 }
 
@@ -30,6 +34,7 @@ type bound struct {
 	name   string // of the row, for people
 	rate   Rate
 	exact  int  // instead of the rate: so many in [everywhereWindow]
+	ahead  int  // how many are charged at once, if there is room
 	soft   bool // known numbers, allow-lists and passed challenges do not meet it
 	remedy string
 }
@@ -84,7 +89,7 @@ func (s *Service) gateOf(d *draft) *gate {
 	dir, ring := s.Directory(), d.ring
 	limits := &d.tenant.limits
 	g.everywhere(dir, ring, d.address)
-	g.add(RuleTenantRate, ring, limits.Rate, false, "raise limits.rate", "all messages")
+	s.tenantRate(g, ring)
 	for _, name := range slices.Sorted(maps.Keys(d.req.Limits)) {
 		if rate := limits.Keys[name]; rate.bounds() {
 			g.addKeyed(RuleKey+name, ring, rate, false, "raise limits.keys."+name, "key "+name, d.req.Limits[name])
@@ -119,7 +124,7 @@ func (s *Service) gateOfNext(t *Tenant, ring *Ring, to *Address) *gate {
 	if to != nil {
 		g.everywhere(s.Directory(), ring, *to)
 	}
-	g.add(RuleTenantRate, ring, t.limits.Rate, false, "raise limits.rate", "all messages")
+	s.tenantRate(g, ring)
 	return g
 }
 
@@ -259,7 +264,13 @@ func (g *gate) charge(now time.Time, st *State, known bool) (counted bool) {
 		if b.exact > 0 {
 			t.Times = last(append(slices.Clone(t.Times), now), b.exact)
 		} else {
-			t.Next = b.rate.spend(now, t.Next)
+			n := 0
+			for ; n == 0 || n < b.ahead && b.rate.wait(now, t.Next) == 0; n++ {
+				t.Next = b.rate.spend(now, t.Next)
+			}
+			if b.ahead > 0 {
+				g.granted = n
+			}
 			until = t.Next
 		}
 		t.Until = latest(t.Until, until)

@@ -13,9 +13,14 @@ func TestListsDecideByTheLongestMatch(t *testing.T) {
 	w := tenants(t, func(a *otp.Tenant) {
 		a.Countries = []string{"VE"}
 		a.Lists = []otp.ListEntry{
-			{Match: "+58412", Verdict: otp.Blocked}, {Match: "+58412123", Verdict: otp.Allowed}, {Match: "+584121239", Verdict: otp.Blocked, Until: otpStart.Add(time.Hour)},
-			{Match: "VE", Verdict: otp.Blocked}, {Match: "CH", Verdict: otp.Allowed}, {Match: "@Bad.example", Verdict: otp.Blocked},
-			{Match: "203.0.113.0/24", Verdict: otp.Blocked}, {Match: "2001:db8::/32", Verdict: otp.Blocked},
+			{Match: "+58412", Verdict: otp.Blocked},
+			{Match: "+58412123", Verdict: otp.Allowed},
+			{Match: "+584121239", Verdict: otp.Blocked, Until: otpStart.Add(time.Hour)},
+			{Match: "VE", Verdict: otp.Blocked},
+			{Match: "CH", Verdict: otp.Allowed},
+			{Match: "@Bad.example", Verdict: otp.Blocked},
+			{Match: "203.0.113.0/24", Verdict: otp.Blocked},
+			{Match: "2001:db8::/32", Verdict: otp.Blocked},
 		}
 	})
 	for to, want := range map[string]string{

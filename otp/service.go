@@ -102,6 +102,7 @@ type Service struct {
 	numbers   numberBlocks
 	ratios    ratios
 	pulse     pulse
+	leases    leases
 	once      toldOnce
 	running   sync.Map // idempotency keys in work, by [Key]
 }

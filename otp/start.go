@@ -128,6 +128,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 		return nil
 	}}
 	err = s.do(ctx, step)
+	s.settleRate(d.gate, err == nil && refusal == nil && d.again.first.IsZero())
 	if d.gate != nil {
 		s.pulse.settle(d.gate.watch, err == nil, &d.tenant.fraud)
 	}

@@ -159,13 +159,7 @@ func (b *batch) saveNames(p *pipeline) {
 	})
 	queue(p, sqlSaveHandles, handles, sqlDropHandles, gone)
 
-	counters := newColumns(oidUUID, oidInt8, oidBytea)
-	gone = table(&b.records.Counters, b.holes.counters, func(c otp.Change[otp.Key, otp.Counter]) {
-		counters[0].blob(c.Key[:])
-		counters[1].number(c.Value.Value)
-		counters[2].blob(store.PackTally(&c.Value.Tally))
-	})
-	queue(p, sqlSaveCounters, counters, sqlDropCounters, gone)
+	b.saveCounters(p)
 
 	contacts := newColumns(oidUUID, oidBytea, oidBytea, oidBytea, oidBool)
 	gone = table(&b.records.Contacts, b.holes.contacts, func(c otp.Change[otp.Key, otp.Contact]) {
@@ -176,6 +170,28 @@ func (b *batch) saveNames(p *pipeline) {
 		contacts[4].truth(c.Value.Configured)
 	})
 	queue(p, sqlSaveContacts, contacts, sqlDropContacts, gone)
+}
+
+// saveCounters updates the rows that the batch has locked and adds the others.
+func (b *batch) saveCounters(p *pipeline) {
+	locked := make(map[otp.Key]bool, len(b.holes.counters))
+	for _, key := range b.holes.counters {
+		locked[key] = true
+	}
+	held, fresh := newColumns(oidUUID, oidInt8, oidBytea), newColumns(oidUUID, oidInt8, oidBytea)
+	gone := table(&b.records.Counters, b.holes.counters, func(c otp.Change[otp.Key, otp.Counter]) {
+		counters := fresh
+		if c.Stored || locked[c.Key] {
+			counters = held
+		}
+		counters[0].blob(c.Key[:])
+		counters[1].number(c.Value.Value)
+		counters[2].blob(store.PackTally(&c.Value.Tally))
+	})
+	if !held.empty() {
+		p.add(sqlSaveCounters, nil, held.arguments()...)
+	}
+	queue(p, sqlAddCounters, fresh, sqlDropCounters, gone)
 }
 
 func (b *batch) saveDestinations(p *pipeline) {

@@ -90,7 +90,10 @@ const (
 		ON CONFLICT (key) DO UPDATE SET body = excluded.body, tenant = excluded.tenant, touched = excluded.touched, live = excluded.live`
 	sqlSaveDestinations = `/*save_destinations*/UPDATE destination d SET body = x.b, tenant = x.t, touched = x.u, live = x.l::uuid[]
 		FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l) WHERE d.key = x.k`
-	sqlSaveCounters = `/*save_counters*/INSERT INTO counter (` + counterColumns + `)
+	// Rows that were locked exist, if only as placeholders; the others are few.
+	sqlSaveCounters = `/*save_counters*/UPDATE counter c SET value = x.v, tally = x.t
+		FROM unnest($1::uuid[], $2::int8[], $3::bytea[]) AS x (k, v, t) WHERE c.key = x.k`
+	sqlAddCounters = `/*add_counters*/INSERT INTO counter (` + counterColumns + `)
 		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::bytea[])
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, tally = excluded.tally`
 	sqlSaveContacts = `/*save_contacts*/INSERT INTO contact (key, sealed, tenant, id, configured)
@@ -201,7 +204,7 @@ func statements() []string {
 		sqlReserveReplays, sqlLoadReplays, sqlReserveHandles, sqlLoadHandles,
 		sqlReserveDestinations, sqlLoadDestinations, sqlReserveNamed, sqlLoadNamed,
 		sqlReserveCounters, sqlLoadCounters, sqlReserveContacts, sqlLoadContacts, sqlLoadVerifications, sqlLoadMessages,
-		sqlSaveReplays, sqlSaveHandles, sqlAddDestinations, sqlSaveDestinations, sqlSaveCounters, sqlSaveContacts,
+		sqlSaveReplays, sqlSaveHandles, sqlAddDestinations, sqlSaveDestinations, sqlSaveCounters, sqlAddCounters, sqlSaveContacts,
 		sqlAddVerifications, sqlSaveVerifications, sqlAddMessages, sqlSaveMessages, sqlAddEvents, sqlMergeEvents, sqlSaveMark,
 		sqlDropReplays, sqlDropHandles, sqlDropDestinations, sqlDropCounters, sqlDropContacts,
 		sqlDropVerifications, sqlDropMessages, sqlDropEvents, sqlEraseVerifications,

@@ -1,0 +1,89 @@
+package otp
+
+import (
+	"cmp"
+	"sync"
+	"time"
+)
+
+// leases are messages of tenants' rates that this server has charged in advance,
+// so that not every start of a tenant waits for the one row of its rate: on
+// PostgreSQL all transactions of all servers would stand in line for it. What is
+// charged and not used within a second is lost; a rate is never exceeded, and a
+// small one is charged message by message.
+type leases struct {
+	mu  sync.Mutex
+	all map[Key]lease
+}
+
+type lease struct {
+	left  int
+	until time.Time
+}
+
+// The bounds of what is charged in advance.
+const (
+	leaseShare = 100 // part of the burst
+	leaseMost  = 64
+	leaseLife  = time.Second
+)
+
+// size is how many messages of a rate are charged at once.
+func (r Rate) size() int { return min(max(cmp.Or(r.Burst, r.N)/leaseShare, 1), leaseMost) }
+
+// take takes one message that was charged in advance, if there is one.
+func (l *leases) take(key Key, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.all[key]
+	if held.left == 0 || now.After(held.until) {
+		return false
+	}
+	held.left--
+	l.all[key] = held
+	return true
+}
+
+// put keeps messages that were charged and not used.
+func (l *leases) put(key Key, n int, now time.Time) {
+	if n <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = make(map[Key]lease)
+	}
+	held := l.all[key]
+	if now.After(held.until) {
+		held.left = 0
+	}
+	l.all[key] = lease{held.left + n, now.Add(leaseLife)}
+}
+
+// tenantRate bounds all messages of a tenant: by a message that was charged
+// before, or by the row.
+func (s *Service) tenantRate(g *gate, ring *Ring) {
+	rate := g.tenant.limits.Rate
+	if !rate.bounds() {
+		return
+	}
+	const name = "all messages"
+	g.rate = ring.lookup("limit", g.tenant.Name, RuleTenantRate, name)
+	if g.borrowed = s.leases.take(g.rate, s.Now()); !g.borrowed {
+		g.addKeyed(RuleTenantRate, ring, rate, false, "raise limits.rate", name, name)
+		g.rules[len(g.rules)-1].ahead = rate.size()
+	}
+}
+
+// settleRate keeps what a step has charged in advance, and what it was lent and
+// did not use.
+func (s *Service) settleRate(g *gate, passed bool) {
+	switch {
+	case g == nil || g.rate == (Key{}):
+	case g.borrowed && !passed:
+		s.leases.put(g.rate, 1, s.Now())
+	case !g.borrowed && passed:
+		s.leases.put(g.rate, g.granted-1, s.Now())
+	}
+}

@@ -1,0 +1,59 @@
+package otp_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
+)
+
+// TestMessagesChargedAheadNeverExceedTheRate: a large rate is charged several
+// messages at once, and still lets through no more than its burst.
+func TestMessagesChargedAheadNeverExceedTheRate(t *testing.T) {
+	t.Parallel()
+	w := limited(t, func(l *otp.Limits) { l.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 1000} })
+	var sent, refused atomic.Int64
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			for j := range 30 {
+				switch _, err := w.Start(context.Background(), vendor(fmt.Sprintf("p%d.%d@example.com", i, j))); {
+				case err == nil:
+					sent.Add(1)
+				case otp.AsError(err).Rule == otp.RuleTenantRate:
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	// What is left of the last lot of ten goes to nobody when others asked in vain
+	// meanwhile; more than the rate never passes.
+	if sent.Load() > 1000 || sent.Load() < 990 || sent.Load()+refused.Load() != 1200 {
+		t.Errorf("%d sent, %d refused", sent.Load(), refused.Load())
+	}
+}
+
+// TestWhatWasLentIsGivenBack: a start that another rule refuses spends nothing
+// of what was charged ahead.
+func TestWhatWasLentIsGivenBack(t *testing.T) {
+	t.Parallel()
+	w := limited(t, func(l *otp.Limits) {
+		l.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 200} // charged two by two
+		l.Keys = map[string]otp.Rate{"device": {N: 1, Per: time.Hour}}
+	})
+	start(t, w, keyed(line(0), "device", "d"))
+	for i := range 50 {
+		refusedBy(t, w, keyed(line(1+i), "device", "d"), otp.RuleKey+"device")
+	}
+	for i := range 199 {
+		start(t, w, vendor(fmt.Sprintf("p%d@example.com", i)))
+	}
+	refusedBy(t, w, vendor("last@example.com"), otp.RuleTenantRate)
+}
