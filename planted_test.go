@@ -15,7 +15,8 @@ import (
 
 // defectClasses are what the header of a planted defect may say after Class.
 var defectClasses = []string{
-	"binding", "codes", "credentials", "delivery", "durability", "failing open", "guessing", "input", "life", "outbound", "races", "secrets", "tenants",
+	"binding", "codes", "credentials", "delivery", "durability", "failing open", "fraud", "guessing", "input", "life", "limits",
+	"outbound", "races", "secrets", "tenants",
 }
 
 // testFunctions are the names of all tests, by the folder that they stand in.

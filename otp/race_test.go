@@ -124,6 +124,27 @@ func TestStartsAtOnceNeverExceedTheLimits(t *testing.T) { // T17
 	}
 }
 
+// TestManyAtOnceStayWithinADay: T61 under concurrency. The day's row is counted
+// in the step that reads it.
+func TestManyAtOnceStayWithinADay(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		w := limited(t, func(l *otp.Limits) { l.DayMessages = 20 })
+		var calls []func()
+		for i := range 64 {
+			calls = append(calls, func() {
+				if _, err := w.Start(t.Context(), vendor(line(i))); err != nil && otp.AsError(err).Rule != otp.RuleDayMessages {
+					t.Errorf("start: %v", err)
+				}
+			})
+		}
+		together(calls...)
+		if sent := len(w.Courier.Dispatches()); sent != 20 {
+			t.Fatalf("%d messages, want 20", sent)
+		}
+	}
+}
+
 func TestCheckResendCancelAndReplaceEqualSomeSerialOrder(t *testing.T) { // T16
 	t.Parallel()
 	for round := range 60 {
