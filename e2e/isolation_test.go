@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -44,6 +45,9 @@ func foreignCalls(c *client, b belongings) map[string]foreign {
 		"PUT /v1/contacts/{id}":              {contact, `{"sms":"+525587654321"}`, native, js},
 		"GET /v1/contacts/{id}":              {contact, "", native, ""},
 		"DELETE /v1/contacts/{id}":           {contact, "", native, ""},
+		"POST /v1/links/redeem":              {"/v1/links/redeem", fmt.Sprintf(`{"token":%q}`, forged(b.verification)), native, js},
+		"POST /v1/lists":                     {"/v1/lists", `{"to":"+525587654321","verdict":"none"}`, native, js},
+		"GET /v1/lists":                      {"/v1/lists", "", native, ""},
 		"GET /v1/jwks.json":                  {"/v1/jwks.json", "", "", ""},
 		"GET /v1/openapi.json":               {"/v1/openapi.json", "", "", ""},
 		"POST /oauth2/token":                 {"/oauth2/token", "grant_type=client_credentials&client_id=demo&client_secret=globex-secret", "", form},
@@ -75,6 +79,12 @@ func foreignCalls(c *client, b belongings) map[string]foreign {
 	}
 	additivCalls(c, b, calls)
 	return calls
+}
+
+// forged is a link's token of a verification as somebody would make it up.
+func forged(verification string) string {
+	id, _ := otp.ParseID(verification)
+	return base64.RawURLEncoding.EncodeToString(append(id[:], make([]byte, 16)...))
 }
 
 func additivCalls(c *client, b belongings, calls map[string]foreign) {
