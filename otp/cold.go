@@ -29,7 +29,7 @@ type coldPrefix struct {
 }
 
 // coldsKept bounds the memory; further prefixes have rows.
-const coldsKept = 200_000
+const coldsKept = 100_000
 
 // coldStart is a start's part in it.
 type coldStart struct {
