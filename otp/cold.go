@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -137,6 +138,22 @@ func (c *colds) approved(key Key) bool {
 		c.seen[key] = e
 	}
 	return known
+}
+
+// of returns what the rows of a tenant's prefixes behind a cursor would hold, in
+// the order of their keys.
+func (c *colds) of(tenant string, after Key, now time.Time, window time.Duration) (rows []Counter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.seen {
+		if e.tenant == tenant && e.sends > 0 && now.Sub(e.since) < window && bytes.Compare(key[:], after[:]) > 0 {
+			rows = append(rows, Counter{Key: key, Tally: Tally{
+				Tenant: tenant, Name: e.name, Slots: []Slot{{At: e.since, Sends: e.sends, Approved: e.approved}},
+			}})
+		}
+	}
+	slices.SortFunc(rows, func(a, b Counter) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	return rows
 }
 
 // forget forgets everything that is kept in memory.

@@ -2,6 +2,7 @@ package otp_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -116,5 +117,32 @@ func TestWhatDoesNotCountIsTakenBack(t *testing.T) {
 	}
 	if err != nil || !slices.Contains(names, "prefix +58412123") {
 		t.Errorf("got %q, %v", names, err)
+	}
+}
+
+// TestWhatHasNoRowIsShown among what has one, page by page.
+func TestWhatHasNoRowIsShown(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	for i := range 30 {
+		start(t, w, vendor(fmt.Sprintf("+58412%03d0001", 100+i)))
+	}
+	pump(t, w, 0, 10) // this one has a row
+	for _, limit := range []int{1, 7, 100} {
+		var names []string
+		for after, more := (otp.Key{}), true; more; more = after != (otp.Key{}) {
+			page, next, err := w.Conversions(t.Context(), "acme", after, limit)
+			if err != nil || len(page) > limit {
+				t.Fatalf("%d entries, %v", len(page), err)
+			}
+			for _, c := range page {
+				names = append(names, c.Name)
+			}
+			after = next
+		}
+		slices.Sort(names)
+		if n := len(names); n != 30 || len(slices.Compact(names)) != n {
+			t.Errorf("limit %d: %d names, %q", limit, n, names)
+		}
 	}
 }

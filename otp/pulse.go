@@ -1,7 +1,9 @@
 package otp
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -270,23 +272,28 @@ func (s *Service) Conversions(ctx context.Context, tenant string, after Key, lim
 		return nil, Key{}, &Error{Kind: NotFound, Message: "there is no such tenant"}
 	}
 	now := s.Now()
+	cold := s.colds.of(tenant, after, now, t.fraud.Window)
 	for {
 		rows, err := s.o.Store.ScanCounters(ctx, after, sweepScan)
 		if err != nil {
 			return nil, Key{}, unread(err)
 		}
+		last := len(rows) < sweepScan
+		rows = slices.DeleteFunc(rows, func(c Counter) bool {
+			after = c.Key
+			return c.Tally.Tenant != tenant || !c.Tally.converts()
+		})
+		for len(cold) > 0 && (last || bytes.Compare(cold[0].Key[:], after[:]) < 0) {
+			rows, cold = append(rows, cold[0]), cold[1:]
+		}
+		slices.SortFunc(rows, func(a, b Counter) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 		for i := range rows {
-			after = rows[i].Key
-			tally := &rows[i].Tally
-			if tally.Tenant != tenant || !tally.converts() {
-				continue
-			}
-			all = append(all, tally.conversion(now, &t.fraud))
+			all = append(all, rows[i].Tally.conversion(now, &t.fraud))
 			if len(all) == limit {
-				return all, after, nil
+				return all, rows[i].Key, nil
 			}
 		}
-		if len(rows) < sweepScan {
+		if last {
 			return all, Key{}, nil
 		}
 	}
