@@ -156,6 +156,15 @@ func (c *colds) of(tenant string, after Key, now time.Time, window time.Duration
 	return rows
 }
 
+// drop forgets one prefix and reports whether it was there.
+func (c *colds) drop(key Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.seen[key]
+	delete(c.seen, key)
+	return e.sends > 0
+}
+
 // forget forgets everything that is kept in memory.
 func (c *colds) forget() {
 	c.mu.Lock()

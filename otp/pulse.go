@@ -323,6 +323,7 @@ func (s *Service) Unblock(ctx context.Context, tenant, prefix, actor string) (wa
 		return false, &Error{Kind: NotFound, Message: "there is no such tenant"}
 	}
 	key := s.Ring().lookup("limit", tenant, RuleConversion, prefix)
+	cold := s.colds.drop(key)
 	err = s.do(ctx, Step{Load: Keys{Counters: []Key{key}}, Decide: func(now time.Time, st *State) error {
 		row, ok := st.Counters.Get(key)
 		was = ok
@@ -335,5 +336,5 @@ func (s *Service) Unblock(ctx context.Context, tenant, prefix, actor string) (wa
 		st.Journal(e)
 		return nil
 	}})
-	return was, err
+	return was || cold, err
 }
