@@ -82,15 +82,15 @@ type Courier struct {
 type job struct {
 	n        uint64
 	dispatch otp.Dispatch
-	claim    bool      // must be claimed before it is sent
-	seen     time.Time // when the core last said that it is wanted
-	refused  []string  // providers that will never take it
-	retry    bool      // it was tried before
-	hedge    bool      // it is a second copy for want of a receipt
-	feigned  bool      // it is a decoy's and waits as long as a provider might take
-	lost     bool      // every copy before it was taken and will not arrive
-	ways     []string  // providers of its route, once known
-	country  string    // of a message that waits for its receipt
+	claim    bool         // must be claimed before it is sent
+	seen     time.Time    // when the core last said that it is wanted
+	refused  []string     // providers that will never take it
+	retry    bool         // it was tried before
+	hedge    bool         // it is a second copy for want of a receipt
+	feigned  *otp.Attempt // what is to be told of a decoy, after as long as a provider might take
+	lost     bool         // every copy before it was taken and will not arrive
+	ways     []string     // providers of its route, once known
+	country  string       // of a message that waits for its receipt
 }
 
 // New returns a courier that carries nothing until Start.

@@ -10,14 +10,16 @@ const (
 )
 
 // feign does for a decoy what [Courier.round] does for a message, but asks
-// nobody: the store has the same work at about the same time after the start,
-// and the plan goes on as ever.
+// nobody: the courier and the store have the same work at about the same times
+// after the start, and the plan goes on as ever.
 func (c *Courier) feign(j *job) {
-	if !j.feigned {
-		j.feigned = true
+	if j.feigned == nil {
+		attempt := c.service.Feign(&j.dispatch)
+		j.feigned = &attempt
 		c.later(c.o.Clock.Now().Add(feignMin+time.Duration(c.o.Jitter()*float64(feignMax-feignMin))), j)
 		return
 	}
-	j.feigned = false // the plan's next leg is another message
-	c.report(j, c.service.Feign(&j.dispatch))
+	attempt := *j.feigned
+	j.feigned = nil // the plan's next leg is another message
+	c.report(j, attempt)
 }

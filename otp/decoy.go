@@ -108,11 +108,15 @@ func (d Destination) chargedDecoy(now time.Time, space float64, channel Channel)
 }
 
 // Feign tells what the journal is to say of a decoy's message: that the first
-// provider of its route took it. Errors: none; without a provider it says that
-// there is none.
+// provider of its route took it. It does the work of a message that is sent, and
+// throws the text away. Errors: none; without a provider it says that there is
+// none.
 func (s *Service) Feign(d *Dispatch) Attempt {
-	letter, _ := d.Verification.letter(s.Ring()) // what cannot be read leads to no route of its own
-	way := s.Way(d, &Text{To: letter.To, Channel: d.Message.Channel}, func() float64 { return 0.5 })
+	text, err := s.render(d)
+	if err != nil { // what cannot be made leads to no route of its own
+		text = Text{Channel: d.Message.Channel}
+	}
+	way := s.Way(d, &text, func() float64 { return 0.5 })
 	if len(way.Carriers) == 0 {
 		if t, ok := s.Directory().Tenant(d.Message.Tenant); ok && len(t.Routes) > 0 {
 			way.Carriers = t.Routes[0].Providers

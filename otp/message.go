@@ -75,10 +75,14 @@ func (m *Message) wait() {
 // Render makes the text of a message, from the template in force, the sealed
 // letter and the derived code. Errors: Internal.
 func (s *Service) Render(d *Dispatch) (Text, error) {
-	ring, v := s.Ring(), &d.Verification
-	if v.Spec.Decoy {
+	if d.Verification.Spec.Decoy {
 		return Text{}, &Error{Kind: Internal, Message: "a decoy is never sent"}
 	}
+	return s.render(d)
+}
+
+func (s *Service) render(d *Dispatch) (Text, error) {
+	ring, v := s.Ring(), &d.Verification
 	if !v.Spec.Erased.IsZero() {
 		return Text{}, &Error{Kind: Internal, Message: "the verification was erased"}
 	}

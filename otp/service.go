@@ -104,6 +104,7 @@ type Service struct {
 	pulse     pulse
 	leases    leases
 	colds     colds
+	blanks    atomic.Pointer[blanks]
 	once      toldOnce
 	running   sync.Map // idempotency keys in work, by [Key]
 }
