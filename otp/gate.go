@@ -248,11 +248,10 @@ func (b *bound) denies(now time.Time, t *Tally) denial {
 	return d
 }
 
-// charge counts a message that passes, and reports whether the watch counted
-// it: then its approval counts too.
-func (g *gate) charge(now time.Time, st *State, known bool) (counted bool) {
+// charge counts a message that passes.
+func (g *gate) charge(now time.Time, st *State, known bool) {
 	if g == nil {
-		return false
+		return
 	}
 	for i := range g.rules {
 		b := &g.rules[i]
@@ -279,10 +278,26 @@ func (g *gate) charge(now time.Time, st *State, known bool) (counted bool) {
 		t.Until = latest(t.Until, until)
 		st.Counters.Put(b.key, row)
 	}
-	if g.watch != nil && !known {
+}
+
+// chargeStart is charge for a start, and reports whether the watch counted it:
+// then its approval counts too. A decoy is no message to the watch, since nobody
+// is paid for it; its row is written all the same, so that the time of the
+// answer tells nothing.
+func (g *gate) chargeStart(now time.Time, st *State, known, decoy bool) (counted bool) {
+	if g == nil {
+		return false
+	}
+	g.charge(now, st, known)
+	switch {
+	case g.watch == nil || known:
+	case decoy:
+		g.watch.load(now, st, g.tenant)
+		g.watch.put(now, st, g.tenant)
+	default:
 		g.watch.charge(now, st, g.tenant)
 	}
-	g.counted = g.cold.key != (Key{}) && !known
+	g.counted = g.cold.key != (Key{}) && !known && !decoy
 	return g.counted
 }
 

@@ -22,7 +22,7 @@ func (d *draft) decide(now time.Time, st *State) error {
 		if err := veil.over(d, d.limited(now, st, &dest)); err != nil {
 			return err
 		}
-		if d.gate.charge(now, st, veil.is || d.familiar(now, &dest)) {
+		if d.gate.chargeStart(now, st, d.familiar(now, &dest), veil.is) {
 			v.Spec.Prefix = d.gate.cold.key
 		}
 		d.useToken(now, st)
