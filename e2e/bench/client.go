@@ -75,8 +75,13 @@ func (x *client) pair() error {
 	if err != nil {
 		return err
 	}
+	return x.check(x.question.id, code)
+}
+
+// check gives the right code of one verification.
+func (x *client) check(id otp.ID, code string) error {
 	x.out = append(x.out[:0], "POST /v1/verifications/"...)
-	x.out = append(append(append(x.out, x.question.id.String()...), "/check"...), x.auth...)
+	x.out = append(append(append(x.out, id.String()...), "/check"...), x.auth...)
 	x.out = strconv.AppendInt(x.out, int64(len(`{"code":""}`)+len(code)), 10)
 	x.out = append(append(append(x.out, "\r\n\r\n{\"code\":\""...), code...), `"}`...)
 	body, err := x.exchange()

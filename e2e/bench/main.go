@@ -49,6 +49,7 @@ type options struct {
 	json        string
 	document    string
 	profile     string
+	act         string
 	builds      map[string]string
 }
 
@@ -93,6 +94,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.json, "json", "", "also write all figures to this file")
 	f.StringVar(&o.document, "document", "", "also put the figures into this document, between its marks")
 	f.StringVar(&o.profile, "profile", "", "run the servers inside of this program and write their CPU and heap profiles to this folder")
+	f.StringVar(&o.act, "act", actPair, "what is measured: pair, start or check")
 	o.builds = map[string]string{}
 	f.Func("build", "NAME=FILE: another aldaba, measured as engine@NAME beside the fresh build", func(text string) error {
 		name, file, ok := strings.Cut(text, "=")
@@ -103,6 +105,9 @@ func parse(args []string) (o options, err error) {
 	})
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if !slices.Contains([]string{actPair, actStart, actCheck}, o.act) {
+		return o, fmt.Errorf("act %q: must be pair, start or check", o.act)
 	}
 	o.engines = strings.Split(*engines, ",")
 	for _, name := range o.engines {

@@ -63,6 +63,10 @@ func (w *world) clocks(s *server) (c clocks) {
 // measure drives pairs for a time, and waits until their messages are carried:
 // that is a part of the work, so its CPU time counts too.
 func (w *world) measure(s *server, connections int, length time.Duration) (round, error) {
+	act, err := w.prepared(s, connections, length)
+	if err != nil {
+		return round{}, fmt.Errorf("%s: %w", s.name, err)
+	}
 	stats0, err := s.stats()
 	if err != nil {
 		return round{}, err
@@ -73,7 +77,7 @@ func (w *world) measure(s *server, connections int, length time.Duration) (round
 		if one.Sub(begin) >= length {
 			return io.EOF
 		}
-		err := x.pair()
+		err := act(x)
 		x.took = append(x.took, int32(time.Since(one).Microseconds()))
 		return err
 	})
@@ -128,7 +132,7 @@ func (w *world) median(server string, connections int, figure func(round) float6
 // printRounds prints one line a server and number of connections.
 func (w *world) printRounds() {
 	for _, c := range w.connections {
-		fmt.Fprintf(w.out, "\n%d connections, medians of %d rounds of %g s; a pair is a start and a right check\n", c, w.rounds, w.seconds)
+		fmt.Fprintf(w.out, "\n%d connections, medians of %d rounds of %g s; a pair is a start and a right check%s\n", c, w.rounds, w.seconds, w.note())
 		fmt.Fprintf(w.out, "%-18s %8s %6s %7s %7s %8s %8s %8s %7s %7s %7s %9s\n", "server", "pairs/s", "ratio", "p50 ms", "p99 ms",
 			"CPU us", "db us", "gen us", "batch", "others", "RSS MB", "outbox")
 		floor := w.median(floorServer, c, func(r round) float64 { return r.PerSecond })
