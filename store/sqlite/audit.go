@@ -10,19 +10,16 @@ import (
 
 // AddAudit implements [store.Audit].
 func (e *Engine) AddAudit(ctx context.Context, body []byte) (n int64, err error) {
-	if err := e.take(ctx); err != nil {
-		return 0, err
-	}
-	defer func() { e.turn <- struct{}{} }()
 	const insert = `INSERT INTO audit (n, body) SELECT coalesce(max(n), 0) + 1, ? FROM audit RETURNING n`
-	err = e.writer.rows(insert, func(s *sqlite.Stmt) { s.BindBytes(1, body) }, func(s *sqlite.Stmt) error {
-		n = s.ColumnInt64(0)
-		return nil
+	err = e.alone(ctx, func(c *conn) error {
+		return c.rows(insert, func(s *sqlite.Stmt) { s.BindBytes(1, body) }, func(s *sqlite.Stmt) error {
+			n = s.ColumnInt64(0)
+			return nil
+		})
 	})
 	if err != nil {
-		return 0, e.fail(err)
+		return 0, err
 	}
-	e.checkpoints.wake()
 	return n, nil
 }
 

@@ -26,10 +26,7 @@ func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) 
 		return nil, err
 	}
 	b := &batch{engine: e}
-	err := e.relieve()
-	if err == nil {
-		err = e.writer.run("BEGIN IMMEDIATE")
-	}
+	err := e.begin()
 	if err == nil {
 		err = b.load(keys)
 	}
@@ -143,20 +140,23 @@ func one[K otp.Key | otp.ID, V any](stmt *sqlite.Stmt, key K, row func(*sqlite.S
 // Records implements [store.Batch].
 func (b *batch) Records() *otp.Records { return &b.records }
 
-// Discard implements [store.Batch].
+// Discard implements [store.Batch]. Nothing was written yet.
 func (b *batch) Discard() {
 	if b.over {
 		return
 	}
-	if err := b.engine.writer.run("ROLLBACK"); err != nil {
-		_ = b.engine.fail(err) // noted in the engine; a batch that is given up has nobody to tell
+	if !b.engine.ahead.Load() { // the transaction is this batch's alone
+		if err := b.engine.writer.run("ROLLBACK"); err != nil {
+			_ = b.engine.fail(err) // noted in the engine; a batch that is given up has nobody to tell
+		}
 	}
 	// Somebody may have been told something by this time, so Close saves it.
 	b.engine.last = max(b.engine.last, store.Micros(b.records.Now))
 	b.end()
 }
 
-// Commit implements [store.Batch].
+// Commit implements [store.Batch]: the batch is in SQLite's open transaction,
+// and on disk in the redo log.
 func (b *batch) Commit(context.Context) error {
 	if b.over {
 		return &store.Failure{Class: store.Down, Cause: errors.New("sqlite: the batch is over")}
@@ -166,16 +166,20 @@ func (b *batch) Commit(context.Context) error {
 	now := store.Micros(b.records.Now)
 	floor, err := e.saveFloor(now)
 	if err == nil {
-		err = e.writer.save(&b.records)
+		err = e.save(&b.records)
+	}
+	if err == nil {
+		err = e.redo.Append()
 	}
 	if err != nil {
 		return e.fail(err)
 	}
-	if err := e.writer.run("COMMIT"); err != nil {
-		return e.fail(err)
-	}
 	e.saved, e.last = floor, now
+	e.ahead.Store(true)
 	e.checkpoints.wake()
+	if e.redo.Size()-e.flushed > lateBytes {
+		_ = e.flush() // the batch is safe; what is wrong stops the next one
+	}
 	return nil
 }
 
@@ -189,11 +193,10 @@ func (e *Engine) saveFloor(now int64) (int64, error) {
 	if now <= e.saved {
 		return e.saved, nil
 	}
-	stmt, err := e.writer.Prepare("UPDATE meta SET value = ? WHERE name = 'floor'")
+	stmt, err := e.recorded("UPDATE meta SET value = ? WHERE name = 'floor'")
 	if err != nil {
 		return 0, err
 	}
 	stmt.BindInt64(1, now+floorStep)
-	_, err = stmt.Step()
-	return now + floorStep, errors.Join(err, stmt.Reset())
+	return now + floorStep, stmt.finish()
 }

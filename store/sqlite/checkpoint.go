@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,15 +17,18 @@ import (
 // log grows faster than that: a log starts again from its beginning only when
 // all of it was copied while nothing was added.
 const (
-	checkpointEvery = 20 * time.Millisecond
-	maxFrames       = 8000
+	checkpointEvery = 200 * time.Millisecond
+	// restAfter is how long nothing happens before the redo log is emptied.
+	restAfter = time.Second
+	maxFrames = 8000
 )
 
 // checkpointer is the goroutine that makes them.
 type checkpointer struct {
 	conn   *conn
 	work   chan struct{}
-	quit   chan struct{}
+	ctx    context.Context // ends with the goroutine
+	quit   context.CancelFunc
 	done   sync.WaitGroup
 	frames atomic.Int64 // in the log, as last seen
 }
@@ -33,13 +37,14 @@ func (k *checkpointer) start(e *Engine) (err error) {
 	if k.conn, err = dial(e.path, readerCache, false); err != nil {
 		return err
 	}
-	k.work, k.quit = make(chan struct{}, 1), make(chan struct{})
+	k.work = make(chan struct{}, 1)
+	k.ctx, k.quit = context.WithCancel(context.Background())
 	k.done.Go(func() { k.loop(e) })
 	return nil
 }
 
 func (k *checkpointer) stop() {
-	close(k.quit)
+	k.quit()
 	k.done.Wait()
 }
 
@@ -51,28 +56,59 @@ func (k *checkpointer) wake() {
 	}
 }
 
+// loop tends the logs while there is work, and leaves them empty a while after.
 func (k *checkpointer) loop(e *Engine) {
-	pause := time.NewTimer(checkpointEvery)
+	pause := time.NewTimer(restAfter)
 	defer pause.Stop()
 	for {
+		tend, next := e.rest, time.Duration(0)
 		select {
 		case <-k.work:
-		case <-k.quit:
-			return
-		}
-		pause.Reset(checkpointEvery)
-		select {
+			tend, next = e.tend, restAfter
+			pause.Reset(checkpointEvery)
+			select {
+			case <-pause.C:
+			case <-k.ctx.Done():
+				return
+			}
 		case <-pause.C:
-		case <-k.quit:
+		case <-k.ctx.Done():
 			return
 		}
-		frames, err := k.conn.checkpoint()
-		if err != nil && classOf(err) == store.Broken {
-			e.broken.CompareAndSwap(nil, &store.Failure{Class: store.Broken, Cause: err})
-			return
+		if err := k.round(e, tend); err != nil {
+			if classOf(err) == store.Broken {
+				e.broken.CompareAndSwap(nil, &store.Failure{Class: store.Broken, Cause: err})
+				return
+			}
+			next = restAfter
 		}
-		k.frames.Store(frames)
+		if next > 0 {
+			pause.Reset(next)
+		}
 	}
+}
+
+// round works with the turn, and then makes a checkpoint without it.
+func (k *checkpointer) round(e *Engine, tend func() error) error {
+	if err := e.take(k.ctx); err != nil {
+		return err
+	}
+	err := tend()
+	e.turn <- struct{}{}
+	if err != nil {
+		return err
+	}
+	frames, err := k.conn.checkpoint()
+	k.frames.Store(frames)
+	return err
+}
+
+// tend commits what is open, and begins the redo log again when it has grown long.
+func (e *Engine) tend() error {
+	if e.redo.Size() > redoLimit {
+		return e.renew()
+	}
+	return e.flush()
 }
 
 // checkpoint copies what it can without waiting and returns how many frames
@@ -86,7 +122,7 @@ func (c *conn) checkpoint() (frames int64, err error) {
 }
 
 // relieve finishes the checkpoint when the log has become long. The caller has
-// the turn.
+// the turn and nothing is open.
 func (e *Engine) relieve() error {
 	if e.checkpoints.frames.Load() < maxFrames {
 		return nil

@@ -10,7 +10,9 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/sqlite/redo"
 )
 
 // conn is one connection. It keeps its prepared statements by their text, and
@@ -132,8 +134,40 @@ func (c *conn) meta(name string) (n int64, err error) {
 	return n, err
 }
 
-// read lends a reader.
+// read lends a connection that sees all that was acknowledged.
 func (e *Engine) read(ctx context.Context, use func(*conn) error) error {
+	if e.ahead.Load() {
+		if err := e.take(ctx); err != nil {
+			return err
+		}
+		err := e.flush()
+		e.turn <- struct{}{}
+		if err != nil {
+			return err
+		}
+	}
+	return e.lend(ctx, use)
+}
+
+// point is read for a few records, which do not make a commit worth its while.
+func (e *Engine) point(ctx context.Context, use func(*conn) error) error {
+	if !e.ahead.Load() {
+		return e.lend(ctx, use)
+	}
+	if err := e.take(ctx); err != nil {
+		return err
+	}
+	defer func() { e.turn <- struct{}{} }()
+	if e.ahead.Load() { // it may have been committed meanwhile
+		if err := e.begin(); err != nil {
+			return e.fail(err)
+		}
+	}
+	return use(e.writer)
+}
+
+// lend lends a reader, which sees what SQLite has committed.
+func (e *Engine) lend(ctx context.Context, use func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -160,15 +194,18 @@ func (e *Engine) take(ctx context.Context) error {
 	return nil
 }
 
-// fail classes an error and undoes the open transaction, if there is one. The
+// fail classes an error and undoes the open transaction, if there is one: the
+// batches in it are still in the redo log. The
 // caller has the turn.
 func (e *Engine) fail(err error) *store.Failure {
 	f := &store.Failure{Class: classOf(err), Cause: err}
+	e.redo.Drop()
 	if !e.writer.AutocommitEnabled() { // some errors end the transaction themselves
 		if undo := e.writer.run("ROLLBACK"); undo != nil {
 			f = &store.Failure{Class: store.Broken, Cause: errors.Join(err, undo)}
 		}
 	}
+	e.lost = e.ahead.Load() // the next one begins with what the redo log holds
 	if f.Class == store.Broken {
 		e.broken.CompareAndSwap(nil, f)
 	}
@@ -179,8 +216,14 @@ func (e *Engine) fail(err error) *store.Failure {
 // lost what was written before, and asking again proves nothing: the kernel
 // tells of a failed sync once.
 func classOf(err error) store.Class {
-	if errors.Is(err, store.ErrCorrupt) {
+	var f *store.Failure
+	switch {
+	case errors.As(err, &f):
+		return f.Class
+	case errors.Is(err, store.ErrCorrupt):
 		return store.Data
+	case errors.Is(err, redo.ErrSync), errors.Is(err, redo.ErrMalformed):
+		return store.Broken
 	}
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultConstraint, sqlite.ResultTooBig, sqlite.ResultMismatch, sqlite.ResultRange:
@@ -192,3 +235,20 @@ func classOf(err error) store.Class {
 	}
 	return store.Down // disk full, no memory, no permission: nothing was written
 }
+
+// finish runs a bound statement that returns no row.
+func finish(stmt *sqlite.Stmt) error {
+	if _, err := stmt.Step(); err != nil {
+		return err
+	}
+	return stmt.Reset()
+}
+
+func bindKey[K otp.Key | otp.ID](s *sqlite.Stmt, param int, key K) {
+	b := [16]byte(key)
+	s.BindBytes(param, b[:])
+}
+
+func bindText(s *sqlite.Stmt, param int, text string) { s.BindBytes(param, []byte(text)) }
+
+func bindTime(s *sqlite.Stmt, param int, t time.Time) { s.BindInt64(param, store.Micros(t)) }

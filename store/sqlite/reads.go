@@ -14,7 +14,7 @@ import (
 
 // Verifications implements [otp.Reads].
 func (e *Engine) Verifications(ctx context.Context, ids ...otp.ID) (found []otp.Verification, err error) {
-	err = e.read(ctx, func(c *conn) error {
+	err = e.point(ctx, func(c *conn) error {
 		stmt, err := c.Prepare(selectVerification)
 		if err != nil {
 			return err
@@ -35,7 +35,7 @@ func (e *Engine) Verifications(ctx context.Context, ids ...otp.ID) (found []otp.
 
 // Destination implements [otp.Reads].
 func (e *Engine) Destination(ctx context.Context, key otp.Key) (d otp.Destination, ok bool, err error) {
-	err = e.read(ctx, func(c *conn) error {
+	err = e.point(ctx, func(c *conn) error {
 		stmt, err := c.Prepare(selectDestination)
 		if err == nil {
 			d, ok, err = one(stmt, key, c.destination)
@@ -47,7 +47,7 @@ func (e *Engine) Destination(ctx context.Context, key otp.Key) (d otp.Destinatio
 
 // Contact implements [otp.Reads].
 func (e *Engine) Contact(ctx context.Context, key otp.Key) (x otp.Contact, ok bool, err error) {
-	err = e.read(ctx, func(c *conn) error {
+	err = e.point(ctx, func(c *conn) error {
 		stmt, err := c.Prepare(selectContact)
 		if err == nil {
 			x, ok, err = one(stmt, key, c.contact)
@@ -59,7 +59,7 @@ func (e *Engine) Contact(ctx context.Context, key otp.Key) (x otp.Contact, ok bo
 
 // Handle implements [otp.Reads].
 func (e *Engine) Handle(ctx context.Context, key otp.Key) (h otp.Handle, ok bool, err error) {
-	err = e.read(ctx, func(c *conn) error {
+	err = e.point(ctx, func(c *conn) error {
 		stmt, err := c.Prepare(selectHandle)
 		if err == nil {
 			h, ok, err = one(stmt, key, c.handle)
@@ -219,18 +219,12 @@ func (e *Engine) ReadDocuments(ctx context.Context) (docs []store.Document, vers
 
 // WriteDocuments implements [store.Documents].
 func (e *Engine) WriteDocuments(ctx context.Context, read int64, docs []store.Document) (int64, error) {
-	if err := e.take(ctx); err != nil {
-		return 0, err
-	}
-	defer func() { e.turn <- struct{}{} }()
-	if err := e.writer.writeDocuments(read, docs); err != nil {
-		f := e.fail(err)
-		if f.Class != store.Broken && errors.Is(f.Cause, store.ErrStale) {
+	if err := e.alone(ctx, func(c *conn) error { return c.writeDocuments(read, docs) }); err != nil {
+		if f := (*store.Failure)(nil); errors.As(err, &f) && f.Class != store.Broken && errors.Is(f.Cause, store.ErrStale) {
 			return 0, store.ErrStale
 		}
-		return 0, f
+		return 0, err
 	}
-	e.checkpoints.wake()
 	return read + 1, nil
 }
 

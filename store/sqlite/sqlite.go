@@ -1,6 +1,7 @@
 // Package sqlite is the embedded storage engine and the default one: a single
-// file, written by one goroutine through one connection in WAL mode with
-// synchronous=FULL, so that what was acknowledged survives a power cut.
+// file, written by one goroutine through one connection in WAL mode, and beside it
+// a redo log that is synced before anything is acknowledged, so that it survives a
+// power cut.
 //
 // It is not for several servers: a lock beside the file keeps a second process
 // out. It knows no rule of the core and does without database/sql, whose
@@ -19,6 +20,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/sqlite/redo"
 )
 
 // The errors that an operator can do something about.
@@ -59,11 +61,19 @@ type Engine struct {
 	readers chan *conn
 	open    []*conn // readers, for Close
 
+	redo    *redo.Log
+	epoch   uint64      // of the redo log
+	applied uint32      // its last batch that SQLite has committed; used with the turn
+	flushed int64       // the log's size at that batch; used with the turn
+	ahead   atomic.Bool // the log has more than that
+	lost    bool        // the open transaction does not; used with the turn
+
 	checkpoints checkpointer
 	broken      atomic.Pointer[store.Failure]
 	floor       time.Time // as found at Open
 	saved       int64     // microseconds of the saved floor; used with the turn
 	last        int64     // newest time of a commit; used with the turn
+	clean       bool      // it was closed in order
 	once        sync.Once
 }
 
@@ -85,6 +95,9 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 			_ = e.release() // the first error is the one to tell
 		}
 	}()
+	if err = e.openRedo(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	if e.writer, err = dial(path, writerCache, false); err != nil {
 		return nil, err
 	}
@@ -118,7 +131,11 @@ func (e *Engine) prepare(ctx context.Context) error {
 		return err
 	}
 	if !clean {
-		if err := e.writer.check(e.path); err != nil {
+		err = e.writer.check(e.path)
+		if err == nil {
+			err = e.catchUp()
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -129,7 +146,10 @@ func (e *Engine) prepare(ctx context.Context) error {
 		return err
 	}
 	e.floor = store.FromMicros(e.saved)
-	return e.writer.run("UPDATE meta SET value = 0 WHERE name = 'clean'")
+	if err := e.writer.run("UPDATE meta SET value = 0 WHERE name = 'clean'"); err != nil {
+		return err
+	}
+	return e.renew()
 }
 
 // create makes sure that the file exists, readable by its owner only, and
@@ -162,7 +182,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 	if f := e.broken.Load(); f != nil {
 		return f
 	}
-	return e.read(ctx, func(c *conn) error {
+	return e.lend(ctx, func(c *conn) error {
 		_, err := c.meta("floor")
 		return err
 	})
@@ -182,18 +202,27 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// farewell leaves a file that needs no check at the next start.
+// farewell leaves one file that needs no check at the next start.
 func (e *Engine) farewell() error {
-	last := max(e.last, store.Micros(e.floor))
-	stmt, err := e.writer.Prepare("UPDATE meta SET value = CASE name WHEN 'floor' THEN ? ELSE 1 END WHERE name IN ('floor', 'clean')")
+	if err := e.flush(); err != nil {
+		return err
+	}
+	if err := e.durably(func() error { return e.writer.close(max(e.last, store.Micros(e.floor))) }); err != nil {
+		return err
+	}
+	e.clean = true
+	return e.writer.run("PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
+// close notes that the file was closed in order, at what time, and that no redo
+// log belongs to it.
+func (c *conn) close(last int64) error {
+	stmt, err := c.Prepare("UPDATE meta SET value = CASE name WHEN 'floor' THEN ? WHEN 'clean' THEN 1 ELSE 0 END WHERE name IN ('floor', 'clean', 'redo', 'applied')")
 	if err != nil {
 		return err
 	}
 	stmt.BindInt64(1, last)
-	if _, err := stmt.Step(); err != nil {
-		return err
-	}
-	return e.writer.run("PRAGMA wal_checkpoint(TRUNCATE)")
+	return finish(stmt)
 }
 
 // release closes what is open, the lock last.
@@ -208,6 +237,7 @@ func (e *Engine) release() error {
 	if e.writer != nil {
 		errs = append(errs, e.writer.Close())
 	}
+	errs = append(errs, e.closeRedo(!e.clean))
 	return errors.Join(append(errs, e.lock.Close())...)
 }
 
