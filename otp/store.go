@@ -126,13 +126,13 @@ type Table[K comparable, V any] struct {
 
 // row is one loaded or new record.
 type row[V any] struct {
-	value  *V // nil when it does not exist (any more)
-	stored bool
-	dirty  bool
+	value *V // nil when it does not exist (any more)
+	old   *V // as it was loaded, nil when it was not there
+	dirty bool
 }
 
 // Load puts a record that the engine found.
-func (t *Table[K, V]) Load(key K, value V) { t.set(key, &row[V]{value: &value, stored: true}) }
+func (t *Table[K, V]) Load(key K, value V) { t.set(key, &row[V]{value: &value, old: &value}) }
 
 // Miss notes that the engine looked for a record and found none.
 func (t *Table[K, V]) Miss(key K) {
@@ -149,10 +149,11 @@ func (t *Table[K, V]) set(key K, r *row[V]) {
 }
 
 // Change is one record to be saved: Value is nil when it is to be deleted,
-// Stored says that the engine holds an older form of it.
+// Stored says that the engine holds an older form of it, which is Old.
 type Change[K comparable, V any] struct {
 	Key    K
 	Value  *V
+	Old    *V
 	Stored bool
 }
 
@@ -161,8 +162,8 @@ type Change[K comparable, V any] struct {
 func (t *Table[K, V]) Changed() iter.Seq[Change[K, V]] {
 	return func(yield func(Change[K, V]) bool) {
 		for key, r := range t.rows {
-			if r.dirty && (r.stored || r.value != nil) {
-				if !yield(Change[K, V]{key, r.value, r.stored}) {
+			if r.dirty && (r.old != nil || r.value != nil) {
+				if !yield(Change[K, V]{key, r.value, r.old, r.old != nil}) {
 					return
 				}
 			}

@@ -157,10 +157,11 @@ func (w *world) prepare(s *server) (err error) {
 		return fmt.Errorf("%s: apply: %w: %s", s.name, err, out)
 	}
 	var r reader
+	var t *tail
 	if s.backend != nil {
 		r, err = openPostgres(s.url)
-	} else {
-		r, err = openSQLite(s.dir + "/aldaba.db")
+	} else if r, err = openSQLite(s.dir + "/aldaba.db"); err == nil {
+		t, err = openTail(s.dir + "/aldaba.db-redo")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
@@ -168,7 +169,7 @@ func (w *world) prepare(s *server) (err error) {
 	if s.backend != nil {
 		s.backend.except[r.process()] = true
 	}
-	s.codes, err = newCodes(r, s.dir+"/keys.json")
+	s.codes, err = newCodes(r, t, s.dir+"/keys.json")
 	time.Sleep(500 * time.Millisecond)
 	s.startMemory = memory(s.command.Process.Pid)
 	return err

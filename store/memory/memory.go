@@ -93,11 +93,11 @@ func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) 
 	defer e.mu.RUnlock()
 	b := &batch{engine: e}
 	r := &b.records
-	load(&r.Replays, e.replays, keys.Replays, cloneReplay)
+	load(&r.Replays, e.replays, keys.Replays, store.CloneReplay)
 	load(&r.Handles, e.handles, keys.Handles, same)
-	load(&r.Counters, e.counters, keys.Counters, cloneCounter)
-	load(&r.Contacts, e.contacts, keys.Contacts, cloneContact)
-	load(&r.Messages, e.messages, keys.Messages, cloneMessage)
+	load(&r.Counters, e.counters, keys.Counters, store.CloneCounter)
+	load(&r.Contacts, e.contacts, keys.Contacts, store.CloneContact)
+	load(&r.Messages, e.messages, keys.Messages, store.CloneMessage)
 
 	wanted, live := slices.Clone(keys.Verifications), []otp.ID(nil)
 	for _, key := range keys.Handles {
@@ -116,8 +116,8 @@ func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) 
 			places = append(places, v.Destination)
 		}
 	}
-	load(&r.Destinations, e.destinations, places, cloneDestination)
-	load(&r.Verifications, e.verifications, append(wanted, live...), cloneVerification)
+	load(&r.Destinations, e.destinations, places, store.CloneDestination)
+	load(&r.Verifications, e.verifications, append(wanted, live...), store.CloneVerification)
 	return b, nil
 }
 
@@ -156,13 +156,13 @@ func (b *batch) Commit(context.Context) error {
 	if failure != nil && !lost {
 		return failure
 	}
-	save(e.replays, &r.Replays, cloneReplay)
+	save(e.replays, &r.Replays, store.CloneReplay)
 	save(e.handles, &r.Handles, same)
-	save(e.destinations, &r.Destinations, cloneDestination)
-	save(e.counters, &r.Counters, cloneCounter)
-	save(e.contacts, &r.Contacts, cloneContact)
+	save(e.destinations, &r.Destinations, store.CloneDestination)
+	save(e.counters, &r.Counters, store.CloneCounter)
+	save(e.contacts, &r.Contacts, store.CloneContact)
 	e.saveVerifications(&r.Verifications)
-	save(e.messages, &r.Messages, cloneMessage)
+	save(e.messages, &r.Messages, store.CloneMessage)
 	for _, id := range r.Dropped {
 		delete(e.events, id)
 	}
@@ -194,7 +194,7 @@ func (e *Engine) saveVerifications(from *otp.Table[otp.ID, otp.Verification]) {
 			delete(e.verifications, c.Key)
 			continue
 		}
-		v := cloneVerification(*c.Value)
+		v := store.CloneVerification(*c.Value)
 		if old, ok := e.verifications[c.Key]; ok && c.Stored && v.Spec.Erased.IsZero() {
 			v.Tenant, v.Destination, v.Spec = old.Tenant, old.Destination, old.Spec
 		}
@@ -204,7 +204,7 @@ func (e *Engine) saveVerifications(from *otp.Table[otp.ID, otp.Verification]) {
 
 // record adds an event in order of its number; the first of a number stays.
 func (e *Engine) record(event otp.Event) {
-	event.At = utc(event.At)
+	event.At = store.FromMicros(store.Micros(event.At))
 	list := e.events[event.Verification]
 	at, taken := slices.BinarySearchFunc(list, event.N, func(x otp.Event, n int) int { return x.N - n })
 	if !taken {

@@ -20,7 +20,7 @@ func (e *Engine) Verifications(ctx context.Context, ids ...otp.ID) ([]otp.Verifi
 	var found []otp.Verification
 	for _, id := range ids {
 		if v, ok := e.verifications[id]; ok {
-			found = append(found, cloneVerification(v))
+			found = append(found, store.CloneVerification(v))
 		}
 	}
 	return found, nil
@@ -34,7 +34,7 @@ func (e *Engine) Destination(ctx context.Context, key otp.Key) (otp.Destination,
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	d, ok := e.destinations[key]
-	return cloneDestination(d), ok, nil
+	return store.CloneDestination(d), ok, nil
 }
 
 // Contact implements [otp.Reads].
@@ -45,7 +45,7 @@ func (e *Engine) Contact(ctx context.Context, key otp.Key) (otp.Contact, bool, e
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	c, ok := e.contacts[key]
-	return cloneContact(c), ok, nil
+	return store.CloneContact(c), ok, nil
 }
 
 // Handle implements [otp.Reads].
@@ -72,19 +72,19 @@ func (e *Engine) Events(ctx context.Context, id otp.ID) ([]otp.Event, error) {
 // ScanVerifications implements [otp.Scans].
 func (e *Engine) ScanVerifications(ctx context.Context, after, before otp.ID, limit int) ([]otp.Verification, error) {
 	within := func(id otp.ID, _ otp.Verification) bool { return compare(id, after) > 0 && compare(id, before) < 0 }
-	return scan(ctx, e, e.verifications, within, cloneVerification, limit)
+	return scan(ctx, e, e.verifications, within, store.CloneVerification, limit)
 }
 
 // ScanDestinations implements [otp.Scans].
 func (e *Engine) ScanDestinations(ctx context.Context, after otp.Key, limit int) ([]otp.Destination, error) {
 	within := func(key otp.Key, _ otp.Destination) bool { return compare(key, after) > 0 }
-	return scan(ctx, e, e.destinations, within, cloneDestination, limit)
+	return scan(ctx, e, e.destinations, within, store.CloneDestination, limit)
 }
 
 // ScanContacts implements [otp.Scans].
 func (e *Engine) ScanContacts(ctx context.Context, tenant string, after otp.Key, limit int) ([]otp.Contact, error) {
 	within := func(key otp.Key, c otp.Contact) bool { return c.Tenant == tenant && compare(key, after) > 0 }
-	return scan(ctx, e, e.contacts, within, cloneContact, limit)
+	return scan(ctx, e, e.contacts, within, store.CloneContact, limit)
 }
 
 // ScanReplays implements [otp.Scans].
@@ -132,19 +132,19 @@ func (e *Engine) ScanEvents(ctx context.Context, tenant string, kinds []otp.Even
 // ScanCounters implements [otp.Scans].
 func (e *Engine) ScanCounters(ctx context.Context, after otp.Key, limit int) ([]otp.Counter, error) {
 	within := func(key otp.Key, c otp.Counter) bool { return compare(key, after) > 0 && c.Tally.Name != "" }
-	return scan(ctx, e, e.counters, within, cloneCounter, limit)
+	return scan(ctx, e, e.counters, within, store.CloneCounter, limit)
 }
 
 // ScanMessages implements [otp.Outbox].
 func (e *Engine) ScanMessages(ctx context.Context, after otp.ID, limit int) ([]otp.Message, error) {
 	within := func(id otp.ID, _ otp.Message) bool { return compare(id, after) > 0 }
-	return scan(ctx, e, e.messages, within, cloneMessage, limit)
+	return scan(ctx, e, e.messages, within, store.CloneMessage, limit)
 }
 
 // Orphans implements [otp.Outbox].
 func (e *Engine) Orphans(ctx context.Context, self otp.ID, limit int) ([]otp.Message, error) {
 	within := func(_ otp.ID, m otp.Message) bool { return m.Owner != self && !e.alive(m.Owner) }
-	return scan(ctx, e, e.messages, within, cloneMessage, limit)
+	return scan(ctx, e, e.messages, within, store.CloneMessage, limit)
 }
 
 // scan walks over a map in the order of its keys.
@@ -168,71 +168,4 @@ func scan[K otp.Key | otp.ID, V any](ctx context.Context, e *Engine, m map[K]V, 
 
 func compare(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
 
-// The clones cut every tie between what a caller holds and what the engine
-// keeps, and give times the precision that every engine has.
-
 func same[V any](v V) V { return v }
-
-func utc(t time.Time) time.Time { return store.FromMicros(store.Micros(t)) }
-
-// bare copies a value; an empty one is nil, as engines do not tell them apart.
-func bare(b []byte) []byte { return append([]byte(nil), b...) }
-
-func cloneReplay(r otp.Replay) otp.Replay {
-	r.Answer, r.Expires = bare(r.Answer), utc(r.Expires)
-	return r
-}
-
-func cloneContact(c otp.Contact) otp.Contact {
-	c.Sealed = bare(c.Sealed)
-	return c
-}
-
-func cloneMessage(m otp.Message) otp.Message {
-	m.Created, m.Expires, m.NextAt = utc(m.Created), utc(m.Expires), utc(m.NextAt)
-	p := &m.Progress
-	p.HedgeAt, p.LookAt, p.LegAt = utc(p.HedgeAt), utc(p.LookAt), utc(p.LegAt)
-	return m
-}
-
-func cloneVerification(v otp.Verification) otp.Verification {
-	v.LastSent, v.Expires, v.Ended, v.Secret = utc(v.LastSent), utc(v.Expires), utc(v.Ended), bare(v.Secret)
-	s := &v.Spec
-	s.Created, s.Erased = utc(s.Created), utc(s.Erased)
-	s.Context, s.Letter, s.Metadata = bare(s.Context), bare(s.Letter), bare(s.Metadata)
-	s.Plan = append([]otp.Leg(nil), s.Plan...)
-	return v
-}
-
-func cloneCounter(c otp.Counter) otp.Counter {
-	t := &c.Tally
-	t.Until, t.Next, t.Block.Since, t.Block.Until = utc(t.Until), utc(t.Next), utc(t.Block.Since), utc(t.Block.Until)
-	t.Times = append([]time.Time(nil), t.Times...)
-	for i, at := range t.Times {
-		t.Times[i] = utc(at)
-	}
-	t.Slots = append([]otp.Slot(nil), t.Slots...)
-	for i, slot := range t.Slots {
-		t.Slots[i].At = utc(slot.At)
-	}
-	return c
-}
-
-func cloneDestination(d otp.Destination) otp.Destination {
-	d.ApprovedAt, d.Touched = utc(d.ApprovedAt), utc(d.Touched)
-	d.Live = append([]otp.Live(nil), d.Live...)
-	d.Sends = append([]time.Time(nil), d.Sends...)
-	for i, t := range d.Sends {
-		d.Sends[i] = utc(t)
-	}
-	d.Wrongs, d.Decoys.Wrongs = cloneWrongs(d.Wrongs), cloneWrongs(d.Decoys.Wrongs)
-	return d
-}
-
-func cloneWrongs(all []otp.Wrong) []otp.Wrong {
-	all = append([]otp.Wrong(nil), all...)
-	for i := range all {
-		all[i].At = utc(all[i].At)
-	}
-	return all
-}

@@ -26,7 +26,7 @@ func (e *Engine) AddAudit(ctx context.Context, body []byte) (n int64, err error)
 // ReadAudit implements [store.Audit].
 func (e *Engine) ReadAudit(ctx context.Context, after int64, limit int) (found []store.AuditEntry, err error) {
 	const query = `SELECT n, body FROM audit WHERE n > ? ORDER BY n LIMIT ?`
-	err = e.read(ctx, func(c *conn) error {
+	err = e.lend(ctx, func(c *conn) error {
 		bind := func(s *sqlite.Stmt) {
 			s.BindInt64(1, after)
 			s.BindInt64(2, int64(limit))

@@ -12,8 +12,8 @@ import (
 	"github.com/aldaba-otp/aldaba/store"
 )
 
-// batch is the one open transaction. It has the turn until it is over, so
-// there is nothing else to lock.
+// batch is the one open transaction. It has the turn until it is over, so no
+// other changes what it has loaded.
 type batch struct {
 	engine  *Engine
 	records otp.Records
@@ -22,16 +22,20 @@ type batch struct {
 
 // Begin implements [store.Engine]. The records' time is left to the process.
 func (e *Engine) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) {
+	if f := e.stuck.Load(); f != nil {
+		return nil, f
+	}
+	if e.waiting() > layerLimit { // the file cannot keep up
+		if err := e.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.take(ctx); err != nil {
 		return nil, err
 	}
 	b := &batch{engine: e}
-	err := e.begin()
-	if err == nil {
-		err = b.load(keys)
-	}
-	if err != nil {
-		f := e.fail(err)
+	if err := b.load(keys); err != nil {
+		f := e.judge(err)
 		b.end()
 		return nil, f
 	}
@@ -44,22 +48,35 @@ func (b *batch) end() {
 	b.engine.turn <- struct{}{}
 }
 
-// load reads what the keys name and what that points to.
-func (b *batch) load(keys otp.Keys) error {
-	c, r := b.engine.writer, &b.records
+// load reads what the keys name and what that points to, from the layers and one
+// snapshot of the file. No layer goes meanwhile: its rows might be missing from a
+// snapshot that was taken before.
+func (b *batch) load(keys otp.Keys) (err error) {
+	e, c := b.engine, b.engine.loader
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if err := c.run("BEGIN"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.run("COMMIT")) }()
+	return b.loadFrom(c, keys)
+}
+
+func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
+	e, r := b.engine, &b.records
 	wanted := slices.Clone(keys.Verifications)
 	err := errors.Join(
-		find(c, selectReplay, keys.Replays, c.replay, &r.Replays, nil),
-		find(c, selectHandle, keys.Handles, c.handle, &r.Handles, func(h otp.Handle) { wanted = append(wanted, h.Verification) }),
-		find(c, selectCounter, keys.Counters, c.counter, &r.Counters, nil),
-		find(c, selectContact, keys.Contacts, c.contact, &r.Contacts, nil),
-		find(c, selectMessage, keys.Messages, c.message, &r.Messages, nil),
+		load(c, layers(e, replaysOf), store.CloneReplay, selectReplay, c.replay, keys.Replays, &r.Replays, nil),
+		load(c, layers(e, handlesOf), handleItself, selectHandle, c.handle, keys.Handles, &r.Handles, func(h *otp.Handle) { wanted = append(wanted, h.Verification) }),
+		load(c, layers(e, countersOf), store.CloneCounter, selectCounter, c.counter, keys.Counters, &r.Counters, nil),
+		load(c, layers(e, contactsOf), store.CloneContact, selectContact, c.contact, keys.Contacts, &r.Contacts, nil),
+		load(c, layers(e, messagesOf), store.CloneMessage, selectMessage, c.message, keys.Messages, &r.Messages, nil),
 	)
 	if err != nil {
 		return err
 	}
 	var live []otp.ID
-	if err := find(c, selectDestination, keys.Destinations, c.destination, &r.Destinations, func(d otp.Destination) {
+	if err := load(c, layers(e, destinationsOf), store.CloneDestination, selectDestination, c.destination, keys.Destinations, &r.Destinations, func(d *otp.Destination) {
 		for _, l := range d.Live {
 			live = append(live, l.ID)
 		}
@@ -69,7 +86,7 @@ func (b *batch) load(keys otp.Keys) error {
 	// The live ones last: their destination is there already.
 	var places []otp.Key
 	named := ordered(wanted)
-	if err := find(c, selectVerification, named, c.verification, &r.Verifications, func(v otp.Verification) {
+	if err := load(c, layers(e, verificationsOf), store.CloneVerification, selectVerification, c.verification, named, &r.Verifications, func(v *otp.Verification) {
 		if _, there := slices.BinarySearchFunc(keys.Destinations, v.Destination, compare); !there {
 			places = append(places, v.Destination)
 		}
@@ -80,10 +97,10 @@ func (b *batch) load(keys otp.Keys) error {
 		_, there := slices.BinarySearchFunc(named, id, compare)
 		return there
 	})
-	if err := find(c, selectVerification, live, c.verification, &r.Verifications, nil); err != nil {
+	if err := load(c, layers(e, verificationsOf), store.CloneVerification, selectVerification, c.verification, live, &r.Verifications, nil); err != nil {
 		return err
 	}
-	return find(c, selectDestination, ordered(places), c.destination, &r.Destinations, nil)
+	return load(c, layers(e, destinationsOf), store.CloneDestination, selectDestination, c.destination, ordered(places), &r.Destinations, nil)
 }
 
 // ordered sorts keys by their bytes, each once, so that reads go through a
@@ -98,28 +115,27 @@ func compare[K otp.Key | otp.ID](a, b K) int {
 	return bytes.Compare(x[:], y[:])
 }
 
-// find reads one record for each key; also, if not nil, is told of those that
+// load reads one record for each key; also, if not nil, is told of those that
 // exist.
-func find[K otp.Key | otp.ID, V any](c *conn, sql string, keys []K, row func(*sqlite.Stmt) (V, error), to *otp.Table[K, V], also func(V)) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	stmt, err := c.Prepare(sql)
-	if err != nil {
-		return err
-	}
+func load[K otp.Key | otp.ID, V any](c *conn, from []rows[K, V], clone func(V) V, sql string, row func(*sqlite.Stmt) (V, error), keys []K, to *otp.Table[K, V], also func(*V)) error {
 	for _, key := range keys {
-		v, ok, err := one(stmt, key, row)
-		switch {
-		case err != nil:
-			return err
-		case !ok:
+		v, there, known := find(from, key, clone)
+		if !known {
+			stmt, err := c.Prepare(sql)
+			if err == nil {
+				v, there, err = one(stmt, key, row)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !there {
 			to.Miss(key)
 			continue
 		}
 		to.Load(key, v)
 		if also != nil {
-			also(v)
+			also(&v)
 		}
 	}
 	return nil
@@ -145,58 +161,59 @@ func (b *batch) Discard() {
 	if b.over {
 		return
 	}
-	if !b.engine.ahead.Load() { // the transaction is this batch's alone
-		if err := b.engine.writer.run("ROLLBACK"); err != nil {
-			_ = b.engine.fail(err) // noted in the engine; a batch that is given up has nobody to tell
-		}
-	}
 	// Somebody may have been told something by this time, so Close saves it.
 	b.engine.last = max(b.engine.last, store.Micros(b.records.Now))
 	b.end()
 }
 
-// Commit implements [store.Batch]: the batch is in SQLite's open transaction,
-// and on disk in the redo log.
+// Commit implements [store.Batch]: the batch is on disk in the redo log, and
+// whoever reads finds it in the upper layer.
 func (b *batch) Commit(context.Context) error {
 	if b.over {
 		return &store.Failure{Class: store.Down, Cause: errors.New("sqlite: the batch is over")}
 	}
 	defer b.end()
 	e := b.engine
-	now := store.Micros(b.records.Now)
-	floor, err := e.saveFloor(now)
-	if err == nil {
-		err = e.save(&b.records)
+	now, floor, before := store.Micros(b.records.Now), int64(0), e.redo.Size()
+	p := pen{log: e.redo}
+	if now > e.saved {
+		floor = now + floorStep
+		p.setFloor(floor)
 	}
-	if err == nil {
-		err = e.redo.Append()
+	p.note(&b.records)
+	if p.err == nil {
+		p.err = e.redo.Append()
 	}
-	if err != nil {
-		return e.fail(err)
+	if p.err != nil {
+		e.redo.Drop()
+		return e.judge(p.err)
 	}
-	e.saved, e.last = floor, now
-	e.ahead.Store(true)
+	e.last = now
+	e.merge(&b.records, floor, e.redo.Size()-before)
 	e.checkpoints.wake()
-	if e.redo.Size()-e.flushed > lateBytes {
-		_ = e.flush() // the batch is safe; what is wrong stops the next one
-	}
 	return nil
+}
+
+// merge shows a batch to those who read.
+func (e *Engine) merge(r *otp.Records, floor, bytes int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.upper.merge(r)
+	e.upper.number = e.redo.Number()
+	e.upper.bytes += bytes
+	if floor > 0 {
+		e.upper.floor, e.saved = floor, floor
+	}
+	e.logged.Store(e.redo.Size())
+}
+
+// waiting returns how many bytes of the redo log the upper layer stands for.
+func (e *Engine) waiting() int64 {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.upper.bytes
 }
 
 // floorStep is how far ahead of the time in use the saved one is written, so
 // that one batch in a second carries it and none uses a time above it.
 const floorStep = 1_000_000 // microseconds
-
-// saveFloor writes the high-water mark of time when it was reached and returns
-// what stands after the commit.
-func (e *Engine) saveFloor(now int64) (int64, error) {
-	if now <= e.saved {
-		return e.saved, nil
-	}
-	stmt, err := e.recorded("UPDATE meta SET value = ? WHERE name = 'floor'")
-	if err != nil {
-		return 0, err
-	}
-	stmt.BindInt64(1, now+floorStep)
-	return now + floorStep, stmt.finish()
-}

@@ -17,7 +17,7 @@ import (
 // log grows faster than that: a log starts again from its beginning only when
 // all of it was copied while nothing was added.
 const (
-	checkpointEvery = 200 * time.Millisecond
+	fileEvery = 200 * time.Millisecond
 	// restAfter is how long nothing happens before the redo log is emptied.
 	restAfter = time.Second
 	maxFrames = 8000
@@ -65,7 +65,7 @@ func (k *checkpointer) loop(e *Engine) {
 		select {
 		case <-k.work:
 			tend, next = e.tend, restAfter
-			pause.Reset(checkpointEvery)
+			pause.Reset(fileEvery)
 			select {
 			case <-pause.C:
 			case <-k.ctx.Done():
@@ -88,27 +88,19 @@ func (k *checkpointer) loop(e *Engine) {
 	}
 }
 
-// round works with the turn, and then makes a checkpoint without it.
-func (k *checkpointer) round(e *Engine, tend func() error) error {
-	if err := e.take(k.ctx); err != nil {
+// round writes the file, and then makes a checkpoint.
+func (k *checkpointer) round(e *Engine, tend func(context.Context) error) error {
+	if err := e.claim(k.ctx); err != nil {
 		return err
 	}
-	err := tend()
-	e.turn <- struct{}{}
+	err := tend(k.ctx)
+	e.filing <- struct{}{}
 	if err != nil {
 		return err
 	}
 	frames, err := k.conn.checkpoint()
 	k.frames.Store(frames)
 	return err
-}
-
-// tend commits what is open, and begins the redo log again when it has grown long.
-func (e *Engine) tend() error {
-	if e.redo.Size() > redoLimit {
-		return e.renew()
-	}
-	return e.flush()
 }
 
 // checkpoint copies what it can without waiting and returns how many frames
@@ -122,7 +114,7 @@ func (c *conn) checkpoint() (frames int64, err error) {
 }
 
 // relieve finishes the checkpoint when the log has become long. The caller has
-// the turn and nothing is open.
+// the right to write the file and nothing is open.
 func (e *Engine) relieve() error {
 	if e.checkpoints.frames.Load() < maxFrames {
 		return nil

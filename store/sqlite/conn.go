@@ -136,37 +136,13 @@ func (c *conn) meta(name string) (n int64, err error) {
 
 // read lends a connection that sees all that was acknowledged.
 func (e *Engine) read(ctx context.Context, use func(*conn) error) error {
-	if e.ahead.Load() {
-		if err := e.take(ctx); err != nil {
-			return err
-		}
-		err := e.flush()
-		e.turn <- struct{}{}
-		if err != nil {
-			return err
-		}
+	if err := e.flush(ctx); err != nil {
+		return err
 	}
 	return e.lend(ctx, use)
 }
 
-// point is read for a few records, which do not make a commit worth its while.
-func (e *Engine) point(ctx context.Context, use func(*conn) error) error {
-	if !e.ahead.Load() {
-		return e.lend(ctx, use)
-	}
-	if err := e.take(ctx); err != nil {
-		return err
-	}
-	defer func() { e.turn <- struct{}{} }()
-	if e.ahead.Load() { // it may have been committed meanwhile
-		if err := e.begin(); err != nil {
-			return e.fail(err)
-		}
-	}
-	return use(e.writer)
-}
-
-// lend lends a reader, which sees what SQLite has committed.
+// lend lends a connection that sees the file alone.
 func (e *Engine) lend(ctx context.Context, use func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -180,7 +156,7 @@ func (e *Engine) lend(ctx context.Context, use func(*conn) error) error {
 	}
 }
 
-// take waits for the right to use the writer.
+// take waits for the right to commit batches.
 func (e *Engine) take(ctx context.Context) error {
 	select {
 	case <-e.turn:
@@ -194,22 +170,24 @@ func (e *Engine) take(ctx context.Context) error {
 	return nil
 }
 
-// fail classes an error and undoes the open transaction, if there is one: the
-// batches in it are still in the redo log. The
-// caller has the turn.
-func (e *Engine) fail(err error) *store.Failure {
+// judge classes an error. After some the engine is not used any more.
+func (e *Engine) judge(err error) *store.Failure {
 	f := &store.Failure{Class: classOf(err), Cause: err}
-	e.redo.Drop()
-	if !e.writer.AutocommitEnabled() { // some errors end the transaction themselves
-		if undo := e.writer.run("ROLLBACK"); undo != nil {
-			f = &store.Failure{Class: store.Broken, Cause: errors.Join(err, undo)}
-		}
-	}
-	e.lost = e.ahead.Load() // the next one begins with what the redo log holds
 	if f.Class == store.Broken {
 		e.broken.CompareAndSwap(nil, f)
 	}
 	return f
+}
+
+// fail classes an error and undoes the open transaction, if there is one. The
+// caller has the right to write the file.
+func (e *Engine) fail(err error) *store.Failure {
+	if !e.writer.AutocommitEnabled() { // some errors end the transaction themselves
+		if undo := e.writer.run("ROLLBACK"); undo != nil {
+			err = &store.Failure{Class: store.Broken, Cause: errors.Join(err, undo)}
+		}
+	}
+	return e.judge(err)
 }
 
 // classOf tells what an error means for the batch. An I/O error may have

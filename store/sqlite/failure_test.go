@@ -33,29 +33,41 @@ func openWriter(t *testing.T) (*Engine, *store.Writer) {
 }
 
 // TestFullDiskIsUnavailableUntilThereIsRoom lets SQLite meet its own limit of
-// pages, which it reports as it reports a full disk.
+// pages, which it reports as it reports a full disk. What was acknowledged by then
+// stands in the redo log and is not lost.
 func TestFullDiskIsUnavailableUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
 	e, w := openWriter(t)
 	limit := func(pages string) {
-		<-e.turn
-		defer func() { e.turn <- struct{}{} }()
+		<-e.filing
+		defer func() { e.filing <- struct{}{} }()
 		if err := e.writer.run("PRAGMA max_page_count = " + pages); err != nil {
 			t.Error(err)
 		}
 	}
 	limit("40")
-	err := putContact(w, 1, 1<<20)
+	if err := putContact(w, 1, 1<<20); err != nil {
+		t.Fatal(err)
+	}
 	var f *store.Failure
-	if !errors.As(err, &f) || f.Class != store.Down || otp.KindOf(err) != otp.Unavailable {
+	if err := e.flush(context.Background()); !errors.As(err, &f) || f.Class != store.Down {
 		t.Fatalf("got %v", err)
 	}
-	if err := putContact(w, 2, 100); err != nil {
-		t.Errorf("a small record: %v", err)
+	if err := putContact(w, 2, 100); otp.KindOf(err) != otp.Unavailable {
+		t.Errorf("a batch when the file takes no more: %v", err)
+	}
+	if _, err := e.ScanContacts(context.Background(), "", otp.Key{}, 10); err == nil {
+		t.Error("a scan that cannot see what was acknowledged was answered")
 	}
 	limit("100000")
-	if err := putContact(w, 1, 1<<20); err != nil {
+	if err := e.flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := putContact(w, 2, 100); err != nil {
 		t.Errorf("with room again: %v", err)
+	}
+	if got := contacts(t, e); len(got) != 2 {
+		t.Errorf("there are %v", got)
 	}
 }
 
@@ -93,6 +105,7 @@ func TestLogStartsAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	filing(t, e, e.rest)
 	info, err := os.Stat(e.path + "-wal")
 	if err != nil {
 		t.Fatal(err)

@@ -14,66 +14,81 @@ import (
 
 // Verifications implements [otp.Reads].
 func (e *Engine) Verifications(ctx context.Context, ids ...otp.ID) (found []otp.Verification, err error) {
-	err = e.point(ctx, func(c *conn) error {
-		stmt, err := c.Prepare(selectVerification)
+	for _, id := range ids {
+		v, ok, err := record(ctx, e, verificationsOf, store.CloneVerification, selectVerification, (*conn).verification, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, id := range ids {
-			v, ok, err := one(stmt, id, c.verification)
-			if err != nil {
-				return err
-			}
-			if ok {
-				found = append(found, v)
-			}
+		if ok {
+			found = append(found, v)
 		}
-		return nil
-	})
-	return found, err
+	}
+	return found, nil
 }
 
 // Destination implements [otp.Reads].
-func (e *Engine) Destination(ctx context.Context, key otp.Key) (d otp.Destination, ok bool, err error) {
-	err = e.point(ctx, func(c *conn) error {
-		stmt, err := c.Prepare(selectDestination)
-		if err == nil {
-			d, ok, err = one(stmt, key, c.destination)
-		}
-		return err
-	})
-	return d, ok, err
+func (e *Engine) Destination(ctx context.Context, key otp.Key) (otp.Destination, bool, error) {
+	return record(ctx, e, destinationsOf, store.CloneDestination, selectDestination, (*conn).destination, key)
 }
 
 // Contact implements [otp.Reads].
-func (e *Engine) Contact(ctx context.Context, key otp.Key) (x otp.Contact, ok bool, err error) {
-	err = e.point(ctx, func(c *conn) error {
-		stmt, err := c.Prepare(selectContact)
-		if err == nil {
-			x, ok, err = one(stmt, key, c.contact)
-		}
-		return err
-	})
-	return x, ok, err
+func (e *Engine) Contact(ctx context.Context, key otp.Key) (otp.Contact, bool, error) {
+	return record(ctx, e, contactsOf, store.CloneContact, selectContact, (*conn).contact, key)
 }
 
 // Handle implements [otp.Reads].
-func (e *Engine) Handle(ctx context.Context, key otp.Key) (h otp.Handle, ok bool, err error) {
-	err = e.point(ctx, func(c *conn) error {
-		stmt, err := c.Prepare(selectHandle)
+func (e *Engine) Handle(ctx context.Context, key otp.Key) (otp.Handle, bool, error) {
+	return record(ctx, e, handlesOf, handleItself, selectHandle, (*conn).handle, key)
+}
+
+// record reads one record, from the layers or else from the file.
+func record[K otp.Key | otp.ID, V any](ctx context.Context, e *Engine, kind func(*layer) rows[K, V], clone func(V) V, sql string, row func(*conn, *sqlite.Stmt) (V, error), key K) (v V, there bool, err error) {
+	e.mu.RLock()
+	v, there, known := find(layers(e, kind), key, clone)
+	e.mu.RUnlock()
+	if known {
+		return v, there, ctx.Err()
+	}
+	err = e.lend(ctx, func(c *conn) error {
+		stmt, err := c.Prepare(sql)
 		if err == nil {
-			h, ok, err = one(stmt, key, c.handle)
+			v, there, err = one(stmt, key, func(s *sqlite.Stmt) (V, error) { return row(c, s) })
 		}
 		return err
 	})
-	return h, ok, err
+	return v, there, err
 }
 
 // Events implements [otp.Reads].
-func (e *Engine) Events(ctx context.Context, id otp.ID) ([]otp.Event, error) {
-	return list(ctx, e, "SELECT "+eventColumns+" FROM event WHERE verification = ? ORDER BY n", func(s *sqlite.Stmt) {
-		s.BindBytes(1, id[:])
-	}, (*conn).event)
+func (e *Engine) Events(ctx context.Context, id otp.ID) (all []otp.Event, err error) {
+	e.mu.RLock()
+	filed, fresh := e.fresh(id)
+	e.mu.RUnlock()
+	if filed {
+		err = e.lend(ctx, func(c *conn) error {
+			const query = "SELECT " + eventColumns + " FROM event WHERE verification = ? ORDER BY n"
+			return c.rows(query, func(s *sqlite.Stmt) { s.BindBytes(1, id[:]) }, func(s *sqlite.Stmt) error {
+				event, err := c.event(s)
+				all = append(all, event)
+				return err
+			})
+		})
+	}
+	for _, event := range fresh { // some may have been written to the file meanwhile
+		all = insert(all, event)
+	}
+	return all, err
+}
+
+// fresh returns the events of a journal that stand in the layers, and whether
+// those in the file count too. The caller holds the lock.
+func (e *Engine) fresh(id otp.ID) (filed bool, events []otp.Event) {
+	filed = !e.upper.dropped[id]
+	if e.lower != nil && filed {
+		filed = !e.lower.dropped[id]
+		events = append(events, e.lower.events[id]...)
+	}
+	return filed, append(events, e.upper.events[id]...)
 }
 
 // ScanVerifications implements [otp.Scans].
@@ -194,7 +209,7 @@ func list[V any](ctx context.Context, e *Engine, query string, bind func(*sqlite
 
 // DocumentsVersion implements [store.Documents].
 func (e *Engine) DocumentsVersion(ctx context.Context) (version int64, err error) {
-	err = e.read(ctx, func(c *conn) error {
+	err = e.lend(ctx, func(c *conn) error {
 		version, err = c.meta("documents")
 		return err
 	})
@@ -205,7 +220,7 @@ func (e *Engine) DocumentsVersion(ctx context.Context) (version int64, err error
 func (e *Engine) ReadDocuments(ctx context.Context) (docs []store.Document, version int64, err error) {
 	// One statement, so that documents and version are of one moment.
 	const query = `SELECT m.value, d.kind, d.name, d.body FROM meta m LEFT JOIN document d ON true WHERE m.name = 'documents'`
-	err = e.read(ctx, func(c *conn) error {
+	err = e.lend(ctx, func(c *conn) error {
 		return c.rows(query, nil, func(s *sqlite.Stmt) error {
 			version = s.ColumnInt64(0)
 			if !s.ColumnIsNull(1) {

@@ -1,10 +1,16 @@
 package sqlite
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"time"
+
+	"zombiezen.com/go/sqlite"
 
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/sqlite/redo"
 )
 
 // The statements that save. A verification that the engine holds already
@@ -20,247 +26,254 @@ const (
 	insertContact      = "INSERT OR REPLACE INTO contact (" + contactColumns + ") VALUES (?, ?, ?, ?, ?)"
 	insertHandle       = "INSERT OR REPLACE INTO handle (" + handleColumns + ") VALUES (?, ?, ?)"
 	insertCounter      = "INSERT OR REPLACE INTO counter (" + counterColumns + ") VALUES (?, ?, ?)"
+	updateFloor        = "UPDATE meta SET value = ? WHERE name = 'floor'"
 )
 
-// save writes what the steps changed.
-func (e *Engine) save(r *otp.Records) error {
-	if wipes(r) {
-		if err := e.writer.run("PRAGMA secure_delete = ON"); err != nil {
-			return err
-		}
-		defer func() { _ = e.writer.run("PRAGMA secure_delete = OFF") }() // staying on would cost time and nothing else
-	}
-	for _, table := range []func() error{
-		func() error { return put(e, &r.Replays, insertReplay, "DELETE FROM replay WHERE key = ?", bindReplay) },
-		func() error { return put(e, &r.Handles, insertHandle, "DELETE FROM handle WHERE key = ?", bindHandle) },
-		func() error {
-			return put(e, &r.Destinations, insertDestination, "DELETE FROM destination WHERE key = ?", bindDestination)
-		},
-		func() error {
-			return put(e, &r.Counters, insertCounter, "DELETE FROM counter WHERE key = ?", bindCounter)
-		},
-		func() error {
-			return put(e, &r.Contacts, insertContact, "DELETE FROM contact WHERE key = ?", bindContact)
-		},
-		func() error {
-			return put(e, &r.Messages, insertMessage, "DELETE FROM message WHERE id = ?", bindMessage)
-		},
-		func() error { return e.saveVerifications(r) },
-		func() error { return e.dropEvents(r.Dropped) },
-		func() error { return e.saveEvents(r.Events) },
-	} {
-		if err := table(); err != nil {
-			return err
-		}
-	}
-	return nil
+// pen writes statements: to the redo log, or carried out at once. The same lines
+// of code name the parameters for both, so that a replay does what was meant.
+type pen struct {
+	conn *conn     // nil for the log
+	log  *redo.Log // nil for the connection
+	stmt *sqlite.Stmt
+	text string
+	err  error // the first one; nothing is written after it
 }
 
-// wipes tells whether a batch takes away what may be personal. Its old bytes are
-// then overwritten with zeros: SQLite would only mark them as free.
-func wipes(r *otp.Records) bool {
-	for c := range r.Verifications.Changed() {
-		if c.Stored && (c.Value == nil || !c.Value.Spec.Erased.IsZero()) {
-			return true
-		}
+// begin takes a statement in hand.
+func (p *pen) begin(text string) {
+	p.text = text
+	if p.conn != nil && p.err == nil {
+		p.stmt, p.err = p.conn.Prepare(text)
+	}
+}
+
+// end carries it out, or notes it.
+func (p *pen) end() {
+	switch {
+	case p.err != nil:
+	case p.conn != nil:
+		p.err = finish(p.stmt)
+	default:
+		p.log.End(p.text)
+	}
+}
+
+func (p *pen) number(param int, n int64) {
+	switch {
+	case p.err != nil:
+	case p.conn != nil:
+		p.stmt.BindInt64(param, n)
+	default:
+		p.log.Int(p.text, param, n)
+	}
+}
+
+func (p *pen) bytes(param int, b []byte) {
+	switch {
+	case p.err != nil:
+	case p.conn != nil:
+		p.stmt.BindBytes(param, b)
+	case len(b) > maxRecord:
+		p.err = &store.Failure{Class: store.Data, Cause: fmt.Errorf("sqlite: a value of %d bytes is too large", len(b))}
+	default:
+		p.log.Bytes(p.text, param, b)
+	}
+}
+
+func (p *pen) key(param int, key [16]byte)      { p.bytes(param, key[:]) }
+func (p *pen) word(param int, text string)      { p.bytes(param, []byte(text)) }
+func (p *pen) time(param int, t time.Time)      { p.number(param, store.Micros(t)) }
+func (p *pen) delete(text string, key [16]byte) { p.begin(text); p.key(1, key); p.end() }
+func (p *pen) setFloor(now int64)               { p.begin(updateFloor); p.number(1, now); p.end() }
+func (p *pen) dropEvents(id otp.ID)             { p.delete("DELETE FROM event WHERE verification = ?", id) }
+
+// note writes to the redo log what a batch changed.
+func (p *pen) note(r *otp.Records) {
+	for c := range r.Replays.Changed() {
+		p.replay(c.Key, c.Value)
+	}
+	for c := range r.Handles.Changed() {
+		p.handle(c.Key, c.Value)
+	}
+	for c := range r.Destinations.Changed() {
+		p.destination(c.Key, c.Value)
+	}
+	for c := range r.Counters.Changed() {
+		p.counter(c.Key, c.Value)
 	}
 	for c := range r.Contacts.Changed() {
-		if c.Stored {
-			return true
+		p.contact(c.Key, c.Value)
+	}
+	for c := range r.Messages.Changed() {
+		p.message(c.Key, c.Value)
+	}
+	for c := range r.Verifications.Changed() {
+		p.verification(c.Key, c.Value, !c.Stored || c.Value != nil && !c.Value.Spec.Erased.IsZero())
+	}
+	for _, id := range r.Dropped {
+		p.dropEvents(id)
+	}
+	for i := range r.Events {
+		p.event(&r.Events[i])
+	}
+}
+
+// file writes a layer to the tables, each in the order of its keys: so each is gone
+// through once, and new rows are appended at its end.
+func (p *pen) file(l *layer) {
+	each(l.replays, func(key otp.Key, x entry[otp.Replay]) { p.replay(key, x.value) })
+	each(l.handles, func(key otp.Key, x entry[otp.Handle]) { p.handle(key, x.value) })
+	each(l.destinations, func(key otp.Key, x entry[otp.Destination]) { p.destination(key, x.value) })
+	each(l.counters, func(key otp.Key, x entry[otp.Counter]) { p.counter(key, x.value) })
+	each(l.contacts, func(key otp.Key, x entry[otp.Contact]) { p.contact(key, x.value) })
+	each(l.messages, func(key otp.ID, x entry[otp.Message]) { p.message(key, x.value) })
+	each(l.verifications, func(key otp.ID, x entry[otp.Verification]) { p.verification(key, x.value, x.whole) })
+	for _, id := range ordered(slices.Collect(maps.Keys(l.dropped))) {
+		p.dropEvents(id)
+	}
+	for _, id := range ordered(slices.Collect(maps.Keys(l.events))) {
+		for i := range l.events[id] {
+			p.event(&l.events[id][i])
 		}
 	}
-	for c := range r.Replays.Changed() {
-		if c.Value == nil {
-			return true
-		}
+	if l.floor > 0 {
+		p.setFloor(l.floor)
 	}
-	return false
 }
 
-// changes returns what changed in the order of the keys, so that a batch goes
-// through each table once, and new rows are appended at its end.
-func changes[K otp.Key | otp.ID, V any](t *otp.Table[K, V]) []otp.Change[K, V] {
-	list := slices.Collect(t.Changed())
-	slices.SortFunc(list, func(a, b otp.Change[K, V]) int { return compare(a.Key, b.Key) })
-	return list
-}
-
-// statements prepares each statement at most once for a table of a batch.
-type statements struct {
-	e    *Engine
-	sqls [3]string
-	made [3]*recording
-}
-
-func (x *statements) get(i int) (*recording, error) {
-	if x.made[i] == nil {
-		stmt, err := x.e.recorded(x.sqls[i])
-		if err != nil {
-			return nil, err
-		}
-		x.made[i] = stmt
+func each[K otp.Key | otp.ID, V any](m rows[K, V], do func(K, entry[V])) {
+	for _, key := range ordered(slices.Collect(maps.Keys(m))) {
+		do(key, m[key])
 	}
-	return x.made[i], nil
 }
 
-// put saves the changes of one table.
-func put[K otp.Key | otp.ID, V any](e *Engine, t *otp.Table[K, V], insert, remove string, bind func(*recording, *V)) error {
-	stmts := statements{e: e, sqls: [3]string{insert, remove}}
-	for _, change := range changes(t) {
-		which := 0
-		if change.Value == nil {
-			which = 1
-		}
-		stmt, err := stmts.get(which)
-		if err != nil {
-			return err
-		}
-		if change.Value == nil {
-			stmt.key(1, change.Key)
-		} else {
-			bind(stmt, change.Value)
-		}
-		if err := stmt.finish(); err != nil {
-			return err
-		}
+func (p *pen) verification(id otp.ID, v *otp.Verification, whole bool) {
+	if v == nil {
+		p.delete("DELETE FROM verification WHERE id = ?", id)
+		return
 	}
-	return nil
-}
-
-func (e *Engine) saveVerifications(r *otp.Records) error {
-	stmts := statements{e: e, sqls: [3]string{insertVerification, updateVerification, "DELETE FROM verification WHERE id = ?"}}
-	for _, change := range changes(&r.Verifications) {
-		which := 0
-		switch {
-		case change.Value == nil:
-			which = 2
-		case !change.Value.Spec.Erased.IsZero(): // written whole
-		case change.Stored:
-			which = 1
-		}
-		stmt, err := stmts.get(which)
-		if err != nil {
-			return err
-		}
-		stmt.key(1, change.Key)
-		if which != 2 {
-			bindVerificationState(stmt, change.Value)
-		}
-		if which == 0 {
-			stmt.words(2, change.Value.Tenant)
-			stmt.BindBytes(3, change.Value.Destination[:])
-			stmt.BindBytes(14, store.PackSpec(&change.Value.Spec))
-		}
-		if err := stmt.finish(); err != nil {
-			return err
-		}
+	if whole {
+		p.begin(insertVerification)
+		p.word(2, v.Tenant)
+		p.key(3, v.Destination)
+		p.bytes(14, store.PackSpec(&v.Spec))
+	} else {
+		p.begin(updateVerification)
 	}
-	return nil
+	p.key(1, id)
+	p.number(4, int64(v.Status))
+	p.number(5, int64(v.Attempts))
+	p.number(6, int64(v.Generation))
+	p.number(7, int64(v.Sends))
+	p.time(8, v.LastSent)
+	p.time(9, v.Expires)
+	p.time(10, v.Ended)
+	p.number(11, int64(v.Events))
+	p.bytes(12, v.Secret)
+	p.bytes(13, store.PackCourse(&v.Course))
+	p.end()
 }
 
-// dropEvents deletes the journals of verifications.
-func (e *Engine) dropEvents(ids []otp.ID) error {
-	if len(ids) == 0 {
-		return nil
+func (p *pen) message(id otp.ID, m *otp.Message) {
+	if m == nil {
+		p.delete("DELETE FROM message WHERE id = ?", id)
+		return
 	}
-	stmt, err := e.recorded("DELETE FROM event WHERE verification = ?")
-	if err != nil {
-		return err
+	p.begin(insertMessage)
+	p.key(1, id)
+	p.word(2, m.Tenant)
+	p.key(3, m.Verification)
+	p.number(4, int64(m.Kind))
+	p.word(5, string(m.Channel))
+	p.time(6, m.Created)
+	p.time(7, m.Expires)
+	p.time(8, m.NextAt)
+	p.key(9, m.Owner)
+	p.number(10, int64(m.Attempt))
+	p.number(11, int64(m.Copies))
+	p.number(12, int64(m.FirstEvent))
+	p.bytes(13, store.PackProgress(m))
+	p.end()
+}
+
+func (p *pen) destination(key otp.Key, d *otp.Destination) {
+	if d == nil {
+		p.delete("DELETE FROM destination WHERE key = ?", key)
+		return
 	}
-	for _, id := range ids {
-		stmt.BindBytes(1, id[:])
-		if err := stmt.finish(); err != nil {
-			return err
-		}
+	p.begin(insertDestination)
+	p.key(1, key)
+	p.word(2, d.Tenant)
+	p.time(3, d.Touched)
+	p.bytes(4, store.PackDestination(d))
+	p.end()
+}
+
+func (p *pen) replay(key otp.Key, r *otp.Replay) {
+	if r == nil {
+		p.delete("DELETE FROM replay WHERE key = ?", key)
+		return
 	}
-	return nil
+	p.begin(insertReplay)
+	p.key(1, key)
+	p.bytes(2, r.Fingerprint[:])
+	p.bytes(3, r.Answer)
+	p.time(4, r.Expires)
+	p.end()
 }
 
-// saveEvents adds the journal's new lines; the first of a number stays.
-func (e *Engine) saveEvents(events []otp.Event) error {
-	if len(events) == 0 {
-		return nil
+func (p *pen) contact(key otp.Key, x *otp.Contact) {
+	if x == nil {
+		p.delete("DELETE FROM contact WHERE key = ?", key)
+		return
 	}
-	stmt, err := e.recorded(insertEvent)
-	if err != nil {
-		return err
+	configured := int64(0)
+	if x.Configured {
+		configured = 1
 	}
-	for i := range events {
-		one := &events[i]
-		stmt.BindBytes(1, one.Verification[:])
-		stmt.BindInt64(2, int64(one.N))
-		stmt.when(3, one.At)
-		stmt.words(4, string(one.Kind))
-		stmt.words(5, one.Tenant)
-		stmt.words(6, one.Dialect)
-		stmt.words(7, one.Actor)
-		stmt.words(8, one.Detail)
-		if err := stmt.finish(); err != nil {
-			return err
-		}
+	p.begin(insertContact)
+	p.key(1, key)
+	p.word(2, x.Tenant)
+	p.word(3, x.ID)
+	p.number(4, configured)
+	p.bytes(5, x.Sealed)
+	p.end()
+}
+
+func (p *pen) handle(key otp.Key, h *otp.Handle) {
+	if h == nil {
+		p.delete("DELETE FROM handle WHERE key = ?", key)
+		return
 	}
-	return nil
+	p.begin(insertHandle)
+	p.key(1, key)
+	p.key(2, h.Verification)
+	p.bytes(3, store.PackCarried(h))
+	p.end()
 }
 
-func bindVerificationState(s *recording, v *otp.Verification) {
-	s.BindInt64(4, int64(v.Status))
-	s.BindInt64(5, int64(v.Attempts))
-	s.BindInt64(6, int64(v.Generation))
-	s.BindInt64(7, int64(v.Sends))
-	s.when(8, v.LastSent)
-	s.when(9, v.Expires)
-	s.when(10, v.Ended)
-	s.BindInt64(11, int64(v.Events))
-	s.BindBytes(12, v.Secret)
-	s.BindBytes(13, store.PackCourse(&v.Course))
+func (p *pen) counter(key otp.Key, x *otp.Counter) {
+	if x == nil {
+		p.delete("DELETE FROM counter WHERE key = ?", key)
+		return
+	}
+	p.begin(insertCounter)
+	p.key(1, key)
+	p.number(2, x.Value)
+	p.bytes(3, store.PackTally(&x.Tally))
+	p.end()
 }
 
-func bindMessage(s *recording, m *otp.Message) {
-	s.BindBytes(1, m.ID[:])
-	s.words(2, m.Tenant)
-	s.BindBytes(3, m.Verification[:])
-	s.BindInt64(4, int64(m.Kind))
-	s.words(5, string(m.Channel))
-	s.when(6, m.Created)
-	s.when(7, m.Expires)
-	s.when(8, m.NextAt)
-	s.BindBytes(9, m.Owner[:])
-	s.BindInt64(10, int64(m.Attempt))
-	s.BindInt64(11, int64(m.Copies))
-	s.BindInt64(12, int64(m.FirstEvent))
-	s.BindBytes(13, store.PackProgress(m))
-}
-
-func bindDestination(s *recording, d *otp.Destination) {
-	s.BindBytes(1, d.Key[:])
-	s.words(2, d.Tenant)
-	s.when(3, d.Touched)
-	s.BindBytes(4, store.PackDestination(d))
-}
-
-func bindReplay(s *recording, r *otp.Replay) {
-	s.BindBytes(1, r.Key[:])
-	s.BindBytes(2, r.Fingerprint[:])
-	s.BindBytes(3, r.Answer)
-	s.when(4, r.Expires)
-}
-
-func bindContact(s *recording, x *otp.Contact) {
-	s.BindBytes(1, x.Key[:])
-	s.words(2, x.Tenant)
-	s.words(3, x.ID)
-	s.flag(4, x.Configured)
-	s.BindBytes(5, x.Sealed)
-}
-
-func bindHandle(s *recording, h *otp.Handle) {
-	s.BindBytes(1, h.Key[:])
-	s.BindBytes(2, h.Verification[:])
-	s.BindBytes(3, store.PackCarried(h))
-}
-
-func bindCounter(s *recording, x *otp.Counter) {
-	s.BindBytes(1, x.Key[:])
-	s.BindInt64(2, x.Value)
-	s.BindBytes(3, store.PackTally(&x.Tally))
+// event adds a line of a journal; the first of a number stays.
+func (p *pen) event(e *otp.Event) {
+	p.begin(insertEvent)
+	p.key(1, e.Verification)
+	p.number(2, int64(e.N))
+	p.time(3, e.At)
+	p.word(4, string(e.Kind))
+	p.word(5, e.Tenant)
+	p.word(6, e.Dialect)
+	p.word(7, e.Actor)
+	p.word(8, e.Detail)
+	p.end()
 }

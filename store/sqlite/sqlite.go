@@ -40,6 +40,7 @@ var (
 // The sizes that the measurements suggested.
 const (
 	writerCache    = 8 << 10 // KiB of pages that the writer keeps
+	loaderCache    = 8 << 10 // KiB of pages that the loader of batches keeps
 	readerCache    = 2 << 10 // KiB of pages that each reader keeps
 	defaultReaders = 4
 	// maxRecord bounds one value, far above anything the core makes; what is
@@ -57,16 +58,20 @@ type Engine struct {
 	path    string
 	lock    *os.File
 	writer  *conn
-	turn    chan struct{} // holds one token: the right to use the writer
+	turn    chan struct{} // holds one token: the right to commit batches
 	readers chan *conn
 	open    []*conn // readers, for Close
 
-	redo    *redo.Log
-	epoch   uint64      // of the redo log
-	applied uint32      // its last batch that SQLite has committed; used with the turn
-	flushed int64       // the log's size at that batch; used with the turn
-	ahead   atomic.Bool // the log has more than that
-	lost    bool        // the open transaction does not; used with the turn
+	loader *conn // reads what batches name; used with the turn
+	redo   *redo.Log
+	epoch  uint64                        // of the redo log; used with the turn and the right to write the file
+	logged atomic.Int64                  // its size
+	filing chan struct{}                 // holds one token: the right to write the file, through the writer
+	stuck  atomic.Pointer[store.Failure] // why the file cannot be written at present
+
+	mu    sync.RWMutex // guards the layers
+	upper *layer
+	lower *layer // nil when nothing is being written
 
 	checkpoints checkpointer
 	broken      atomic.Pointer[store.Failure]
@@ -89,7 +94,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 	if err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, path)
 	}
-	e := &Engine{path: path, lock: lock, turn: make(chan struct{}, 1)}
+	e := &Engine{path: path, lock: lock, turn: make(chan struct{}, 1), filing: make(chan struct{}, 1), upper: newLayer()}
 	defer func() {
 		if err != nil {
 			_ = e.release() // the first error is the one to tell
@@ -102,6 +107,9 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 		return nil, err
 	}
 	if err = e.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if e.loader, err = dial(path, loaderCache, true); err != nil {
 		return nil, err
 	}
 	opts.Readers = max(opts.Readers, 0)
@@ -121,6 +129,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 		return nil, err
 	}
 	e.turn <- struct{}{}
+	e.filing <- struct{}{}
 	return e, nil
 }
 
@@ -149,7 +158,10 @@ func (e *Engine) prepare(ctx context.Context) error {
 	if err := e.writer.run("UPDATE meta SET value = 0 WHERE name = 'clean'"); err != nil {
 		return err
 	}
-	return e.renew()
+	e.turn <- struct{}{}
+	err = e.renew(ctx)
+	<-e.turn
+	return err
 }
 
 // create makes sure that the file exists, readable by its owner only, and
@@ -192,8 +204,9 @@ func (e *Engine) Ping(ctx context.Context) error {
 func (e *Engine) Close() error {
 	var err error
 	e.once.Do(func() {
-		<-e.turn
 		e.checkpoints.stop()
+		<-e.turn
+		<-e.filing
 		if e.broken.Load() == nil {
 			err = e.farewell()
 		}
@@ -204,10 +217,10 @@ func (e *Engine) Close() error {
 
 // farewell leaves one file that needs no check at the next start.
 func (e *Engine) farewell() error {
-	if err := e.flush(); err != nil {
+	if err := e.settle(); err != nil {
 		return err
 	}
-	if err := e.durably(func() error { return e.writer.close(max(e.last, store.Micros(e.floor))) }); err != nil {
+	if err := e.durably(func(c *conn) error { return c.close(max(e.last, store.Micros(e.floor))) }); err != nil {
 		return err
 	}
 	e.clean = true
@@ -233,6 +246,9 @@ func (e *Engine) release() error {
 	}
 	if e.checkpoints.conn != nil {
 		errs = append(errs, e.checkpoints.conn.Close())
+	}
+	if e.loader != nil {
+		errs = append(errs, e.loader.Close())
 	}
 	if e.writer != nil {
 		errs = append(errs, e.writer.Close())

@@ -1,12 +1,11 @@
 package redo
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"slices"
 )
 
 // ErrMalformed says that a record whose sum is right cannot be read: another
@@ -70,75 +69,75 @@ func Epoch(log io.ReaderAt) (uint64, error) {
 type Reader struct {
 	log    io.ReaderAt
 	epoch  uint64
-	from   *bufio.Reader // at end; nil when that must be looked up again
 	number uint32
-	end    int64
+	end    int64  // of the last record that was read
+	buffer []byte // what was read from there on
 	texts  []string
-	body   []byte
+
+	body       []byte
+	statements []Statement
+	params     []Param
 }
 
 // NewReader reads from the beginning of a log.
 func NewReader(log io.ReaderAt, epoch uint64) *Reader { return &Reader{log: log, epoch: epoch} }
 
 // Next returns the statements of the next record, and [io.EOF] where there is none
-// that is whole; one may be there at a later call. Its bytes are good until the next call.
-func (r *Reader) Next() (statements []Statement, err error) {
-	if r.from == nil {
-		r.from = bufio.NewReaderSize(io.NewSectionReader(r.log, r.end, math.MaxInt64-r.end), 64<<10)
-	}
-	defer func() {
-		if err != nil {
-			r.from = nil
-		}
-	}()
-	var header [headerSize]byte
-	if _, err := io.ReadFull(r.from, header[:]); err != nil {
-		return nil, ended(err)
-	}
-	length := int(binary.LittleEndian.Uint32(header[12:]))
-	if binary.LittleEndian.Uint64(header[:]) != r.epoch || binary.LittleEndian.Uint32(header[8:]) != r.number+1 {
-		return nil, io.EOF
-	}
-	if err := r.fill(header[:], length); err != nil {
-		return nil, ended(err)
-	}
-	if sum(r.body) != binary.LittleEndian.Uint32(header[16:]) {
-		return nil, io.EOF // the tail was torn
-	}
-	if statements, err = r.parse(r.body[headerSize:]); err != nil {
+// that is whole; one may be there at a later call. They are good until the next call.
+func (r *Reader) Next() ([]Statement, error) {
+	header, err := r.peek(headerSize)
+	if err != nil {
 		return nil, err
 	}
-	r.number, r.end = r.number+1, r.end+int64(len(r.body))
-	return statements, nil
+	if binary.LittleEndian.Uint64(header) != r.epoch || binary.LittleEndian.Uint32(header[8:]) != r.number+1 {
+		return nil, r.eof()
+	}
+	want := binary.LittleEndian.Uint32(header[16:])
+	record, err := r.peek(headerSize + int(binary.LittleEndian.Uint32(header[12:])))
+	if err != nil {
+		return nil, err
+	}
+	if sum(record) != want {
+		return nil, r.eof() // the tail was torn
+	}
+	r.body = append(r.body[:0], record[headerSize:]...)
+	r.number, r.end = r.number+1, r.end+int64(len(record))
+	r.buffer = r.buffer[:copy(r.buffer, r.buffer[len(record):])]
+	return r.parse()
 }
 
-// fill reads a body behind its header. A length that is damage costs no more
-// memory than there are bytes to read.
-func (r *Reader) fill(header []byte, length int) error {
-	r.body = append(r.body[:0], header...)
-	for length > 0 {
-		n := min(length, step)
-		at := len(r.body)
-		r.body = append(r.body, make([]byte, n)...)
-		if _, err := io.ReadFull(r.from, r.body[at:]); err != nil {
-			return err
+// eof forgets what was read ahead, since it may be overwritten.
+func (r *Reader) eof() error {
+	r.buffer = r.buffer[:0]
+	return io.EOF
+}
+
+// peek returns the next bytes. A length that is damage costs no more memory than
+// there are bytes to read.
+func (r *Reader) peek(n int) ([]byte, error) {
+	for len(r.buffer) < n {
+		had := len(r.buffer)
+		r.buffer = slices.Grow(r.buffer, chunk)
+		got, err := r.log.ReadAt(r.buffer[had:had+chunk], r.end+int64(had))
+		r.buffer = r.buffer[:had+got]
+		switch {
+		case got > 0:
+		case err == nil || errors.Is(err, io.EOF):
+			return nil, r.eof()
+		default:
+			return nil, fmt.Errorf("redo: %w", err)
 		}
-		length -= n
 	}
-	return nil
+	return r.buffer[:n], nil
 }
 
-// ended turns the end of the file into io.EOF, wherever it comes.
-func ended(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return io.EOF
-	}
-	return fmt.Errorf("redo: %w", err)
-}
+// chunk is how much is read at once.
+const chunk = 32 << 10
 
 // parse reads the statements of a body.
-func (r *Reader) parse(body []byte) (all []Statement, err error) {
-	p := parser{rest: body}
+func (r *Reader) parse() ([]Statement, error) {
+	p := parser{rest: r.body}
+	r.statements, r.params = r.statements[:0], r.params[:0]
 	for len(p.rest) > 0 && p.err == nil {
 		index := p.number()
 		if index == uint64(len(r.texts)) {
@@ -147,9 +146,11 @@ func (r *Reader) parse(body []byte) (all []Statement, err error) {
 		if index >= uint64(len(r.texts)) {
 			return nil, fmt.Errorf("%w: there is no statement %d", ErrMalformed, index)
 		}
-		all = append(all, Statement{Text: r.texts[index], Params: p.params()})
+		first := len(r.params)
+		r.params = p.params(r.params)
+		r.statements = append(r.statements, Statement{Text: r.texts[index], Params: r.params[first:]})
 	}
-	return all, p.err
+	return r.statements, p.err
 }
 
 // parser takes values from the front of a body, and keeps the first error.
@@ -196,7 +197,8 @@ func (p *parser) bytes() []byte {
 	return b
 }
 
-func (p *parser) params() (all []Param) {
+// params adds the parameters of one statement.
+func (p *parser) params(all []Param) []Param {
 	for {
 		position := p.number()
 		if position == 0 || p.err != nil {

@@ -54,6 +54,7 @@ var ErrSync = errors.New("redo: the log could not be synced")
 // Log is one file that records are appended to. It is used by one goroutine at a time.
 type Log struct {
 	file   *os.File
+	sync   func(*os.File) error
 	epoch  uint64
 	number uint32 // of the last record that was appended
 	end    int64  // of that record
@@ -78,7 +79,7 @@ func Open(path string) (*Log, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("redo: %w", err), file.Close())
 	}
-	return &Log{file: file, size: info.Size(), dirty: info.Size(), texts: map[string]uint64{}}, nil
+	return &Log{file: file, sync: syncData, size: info.Size(), dirty: info.Size(), texts: map[string]uint64{}}, nil
 }
 
 // Begin starts the file again under a new epoch, which must not be one that it had.
@@ -168,7 +169,7 @@ func (l *Log) Append() error {
 	if err := l.write(l.record); err != nil {
 		return err
 	}
-	if err := syncData(l.file); err != nil {
+	if err := l.sync(l.file); err != nil {
 		return fmt.Errorf("%w: %w", ErrSync, err)
 	}
 	l.number, l.end = l.number+1, l.end+int64(len(l.record))
