@@ -34,6 +34,8 @@ var rules = []rule{
 	{folder: "app", may: []string{"app/config", "app/lint", "api", "api/*", "store", "store/*", "delivery", "delivery/*", "otp", "internal/*"}},
 	{folder: "api/*", may: []string{"api", "otp", "internal/*"}},
 	{folder: "api", may: []string{"otp", "internal/*"}},
+	{folder: "store/sqlite", may: []string{"store", "store/sqlite/redo", "otp", "internal/*"}},
+	{folder: "store/sqlite/redo", may: nil, std: true},
 	{folder: "store/*", may: []string{"store", "otp", "internal/*"}},
 	{folder: "store", may: []string{"otp"}},
 	{folder: "delivery/*", may: []string{"delivery", "internal/*"}},

@@ -2,8 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"os"
 
 	"github.com/aldaba-otp/aldaba/store"
@@ -163,7 +164,11 @@ func (e *Engine) renew(ctx context.Context) error {
 	if err := e.settle(); err != nil {
 		return err
 	}
-	epoch := rand.Uint64() | 1 //nolint:gosec // it need not be secret, only another one
+	var drawn [8]byte
+	if _, err := rand.Read(drawn[:]); err != nil { //nolint:forbidigo // no code and no key: it only has to be another one
+		return err
+	}
+	epoch := binary.LittleEndian.Uint64(drawn[:]) | 1
 	if err := e.durably(func(c *conn) error {
 		p := pen{conn: c}
 		p.mark(epoch, 0)
