@@ -68,9 +68,16 @@ type call struct {
 	ctx    context.Context
 	step   otp.Step
 	queued time.Time
-	answer chan error
+	done   chan struct{} // has an entry once answer stands
+	answer error
 	state  atomic.Int32 // waiting, then taken by a batch or left by its caller
 	err    error        // of the decision
+}
+
+// tell answers the call.
+func (c *call) tell(answer error) {
+	c.answer = answer
+	c.done <- struct{}{}
 }
 
 // The states of a call. Only a waiting one can be left: once it is taken its
@@ -160,7 +167,7 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 	if err := w.Broken(); err != nil {
 		return unavailable(err)
 	}
-	c := &call{ctx: ctx, step: step, queued: w.opts.Now(), answer: make(chan error, 1)}
+	c := &call{ctx: ctx, step: step, queued: w.opts.Now(), done: make(chan struct{}, 1)}
 	select {
 	case <-w.closed:
 		return unavailable(errClosed)
@@ -172,8 +179,8 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 		return unavailable(errors.New("store: the queue is full"))
 	}
 	select {
-	case err := <-c.answer:
-		return err
+	case <-c.done:
+		return c.answer
 	case <-ctx.Done():
 		if c.state.CompareAndSwap(waiting, left) {
 			return unavailable(ctx.Err())
@@ -183,7 +190,8 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 			return unavailable(errClosed)
 		}
 	}
-	return <-c.answer // bounded by the batch's own time-out
+	<-c.done // bounded by the batch's own time-out
+	return c.answer
 }
 
 // errClosed is what those hear who come after Close.
@@ -238,9 +246,9 @@ func (w *Writer) fresh(batch []*call) []*call {
 		switch {
 		case !c.state.CompareAndSwap(waiting, taken):
 		case c.ctx.Err() != nil:
-			c.answer <- unavailable(c.ctx.Err())
+			c.tell(unavailable(c.ctx.Err()))
 		case c.queued.Before(border):
-			c.answer <- unavailable(errors.New("store: waited too long"))
+			c.tell(unavailable(errors.New("store: waited too long")))
 		default:
 			kept = append(kept, c)
 		}
@@ -275,9 +283,9 @@ func (w *Writer) carry(batch []*call) {
 	}
 	for _, c := range batch {
 		if c.err != nil && err == nil {
-			c.answer <- c.err
+			c.tell(c.err)
 		} else {
-			c.answer <- err
+			c.tell(err)
 		}
 	}
 }
