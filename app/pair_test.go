@@ -46,7 +46,7 @@ func BenchmarkPair(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := pairs{a: a, handler: a.around(mux, a.sources()...)}
+	p := pairs{a: a, handler: a.around(mux, a.source())}
 	b.SetParallelism(32)
 	b.ReportAllocs()
 	b.ResetTimer()
