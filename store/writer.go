@@ -52,6 +52,7 @@ type Writer struct {
 
 	opts    Options
 	queue   chan *call
+	spare   sync.Pool // of calls that were answered
 	done    sync.WaitGroup
 	closed  chan struct{}
 	ended   chan struct{} // closed when no goroutine takes from the queue any more
@@ -62,31 +63,6 @@ type Writer struct {
 	steps   atomic.Int64
 	doubts  atomic.Int64
 }
-
-// call is one step that waits for its batch.
-type call struct {
-	ctx    context.Context
-	step   otp.Step
-	queued time.Time
-	done   chan struct{} // has an entry once answer stands
-	answer error
-	state  atomic.Int32 // waiting, then taken by a batch or left by its caller
-	err    error        // of the decision
-}
-
-// tell answers the call.
-func (c *call) tell(answer error) {
-	c.answer = answer
-	c.done <- struct{}{}
-}
-
-// The states of a call. Only a waiting one can be left: once it is taken its
-// effect may come, so its caller waits for the answer.
-const (
-	waiting int32 = iota
-	taken
-	left
-)
 
 // clock hands out times that never go back.
 type clock struct {
@@ -167,7 +143,8 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 	if err := w.Broken(); err != nil {
 		return unavailable(err)
 	}
-	c := &call{ctx: ctx, step: step, queued: w.opts.Now(), done: make(chan struct{}, 1)}
+	c := w.call()
+	c.ctx, c.step, c.queued = ctx, step, w.opts.Now()
 	select {
 	case <-w.closed:
 		return unavailable(errClosed)
@@ -180,7 +157,7 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 	}
 	select {
 	case <-c.done:
-		return c.answer
+		return w.answered(c)
 	case <-ctx.Done():
 		if c.state.CompareAndSwap(waiting, left) {
 			return unavailable(ctx.Err())
@@ -191,7 +168,7 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 		}
 	}
 	<-c.done // bounded by the batch's own time-out
-	return c.answer
+	return w.answered(c)
 }
 
 // errClosed is what those hear who come after Close.
