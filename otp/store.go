@@ -271,7 +271,9 @@ func (s *State) DropJournal(id ID) { s.dropped = append(s.dropped, id) }
 // error, so that one defective step harms no other.
 func (r *Records) Run(step Step) (err error) {
 	s := &r.state
-	s.events, s.dropped = nil, nil // whoever made the step may have kept them
+	// What it says goes to the free end of the batch's events, as long as there is
+	// room: who made the step looks at it there after the commit.
+	s.events, s.dropped = r.Events[len(r.Events):], s.dropped[:0]
 	s.Replays.of(&r.Replays)
 	s.Handles.of(&r.Handles)
 	s.Destinations.of(&r.Destinations)

@@ -304,7 +304,7 @@ func (w *Writer) try(batch []*call) error {
 		now = w.opts.Now()
 	}
 	records.Now = w.last.after(now.Add(w.opts.Offset()).UTC().Truncate(time.Microsecond))
-	records.Events = slices.Grow(records.Events, len(batch)+len(batch)/2) // what a batch mostly says
+	records.Events = make([]otp.Event, 0, 1+len(batch)+len(batch)/2) // what a batch mostly says
 	for _, c := range batch {
 		c.err = records.Run(c.step)
 	}
