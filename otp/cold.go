@@ -95,14 +95,14 @@ func (c *colds) take(now time.Time, g *gate) {
 // number, or forgets what has a row now. It returns approvals that came
 // meanwhile, for the row.
 func (c *colds) settle(g *gate, passed bool) (come int) {
-	if g == nil || g.cold.key == (Key{}) || g.cold.memory && passed && g.counted {
+	if g == nil || g.cold.key == (Key{}) {
 		return 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, known := c.seen[g.cold.key]
 	switch {
-	case g.cold.memory && known:
+	case g.cold.memory && known && !(passed && g.counted):
 		e.sends--
 		c.seen[g.cold.key] = e
 	case !g.cold.memory && c.ready && g.watch != nil && g.watch.used:
