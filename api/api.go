@@ -32,17 +32,11 @@ type Dialect struct {
 	Sample string
 }
 
-// WithSource tells the core which address each request comes from, as the
-// operator's proxies say. It stands around everything that asks for
+// Source makes the contexts of requests that tell the core which address each
+// comes from, as the operator's proxies say: for everything that asks for
 // credentials.
-func WithSource(p httpx.Proxies) httpx.Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			inner := r.WithContext(otp.WithSource(r.Context(), p.Client(r)))
-			defer func() { r.Pattern = inner.Pattern }()
-			next.ServeHTTP(w, inner)
-		})
-	}
+func Source(p httpx.Proxies) func(*http.Request) context.Context {
+	return func(r *http.Request) context.Context { return otp.WithSource(r.Context(), p.Client(r)) }
 }
 
 // Host is what a dialect is given.

@@ -36,7 +36,7 @@ func (a *App) startAdmin() (err error) {
 	if a.adminOn, err = net.Listen("tcp", a.o.AdminListen); err != nil {
 		return fmt.Errorf("admin listener: %w", err)
 	}
-	a.admin = httpx.Server(httpx.ServerOptions{Handler: a.around(mux), Log: a.log, TLS: secure})
+	a.admin = httpx.Server(httpx.ServerOptions{Handler: a.around(mux, nil), Log: a.log, TLS: secure})
 	a.loops.Go(func() { a.serve(a.admin, a.adminOn, secure != nil) })
 	return nil
 }

@@ -190,7 +190,7 @@ func (a *App) Start(ctx context.Context) error {
 	if a.listener, err = net.Listen("tcp", a.o.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	options := httpx.ServerOptions{Handler: a.around(mux, a.sources()...), Log: a.log}
+	options := httpx.ServerOptions{Handler: a.around(mux, a.source()), Log: a.log}
 	if options.TLS, err = certificate(a.o.TLSCert, a.o.TLSKey); err != nil {
 		return err
 	}
@@ -208,19 +208,19 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// around puts the standard middlewares around a mux, and the inner ones between.
-func (a *App) around(mux *httpx.Mux, inner ...httpx.Middleware) http.Handler {
-	standard := httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse})
-	return httpx.Chain(httpx.Chain(mux, inner...), httpx.WithWatch(a.watch), standard)
+// around puts the standard middlewares around a mux.
+func (a *App) around(mux *httpx.Mux, source func(*http.Request) context.Context) http.Handler {
+	standard := httpx.Standard(httpx.Options{Log: a.log, Refuse: mux.Refuse, Context: source})
+	return httpx.Chain(mux, httpx.WithWatch(a.watch), standard)
 }
 
-// sources tells the core where requests come from, so that who guesses
+// source tells the core where requests come from, so that who guesses
 // credentials waits. In `aldaba dev` nobody does: a test suite is one source.
-func (a *App) sources() []httpx.Middleware {
+func (a *App) source() func(*http.Request) context.Context {
 	if a.o.Dev {
 		return nil
 	}
-	return []httpx.Middleware{api.WithSource(a.o.Proxies)}
+	return api.Source(a.o.Proxies)
 }
 
 // serve runs one listener and reports when it fails.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/aldaba-otp/aldaba/internal/address"
@@ -48,10 +49,7 @@ const maxMatchers = 1000
 
 // Match implements [otp.Languages].
 func (l *languages) Match(supported, preferences []string) string {
-	key := ""
-	for _, s := range supported {
-		key += s + ","
-	}
+	key := strings.Join(supported, ",")
 	found, ok := l.matchers.Load(key)
 	if !ok {
 		m, err := locale.NewMatcher(supported)

@@ -112,7 +112,7 @@ func call(t *testing.T, method, url, bearer, body string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-func parse(t *testing.T, text string) *config.File {
+func parse(t testing.TB, text string) *config.File {
 	t.Helper()
 	f, err := config.ParseTenants("tenants.yaml", []byte(text), ProviderSecrets)
 	if err == nil {

@@ -130,12 +130,8 @@ func (s *Service) proves(ctx context.Context, c *Credential, by shown) (bool, er
 }
 
 func callerOf(ref credentialRef) Caller {
-	identity := ref.credential.Identity
-	if ref.credential.Type == APIKey {
-		identity = "key " + ref.credential.Hash[:min(8, len(ref.credential.Hash))]
-	}
 	return Caller{
-		Tenant: ref.tenant.Name, Identity: identity, Scopes: ref.credential.Scopes, NoCredit: ref.credential.NoCredit, Credential: ref.mark,
+		Tenant: ref.tenant.Name, Identity: ref.identity, Scopes: ref.credential.Scopes, NoCredit: ref.credential.NoCredit, Credential: ref.mark,
 	}
 }
 

@@ -1,11 +1,7 @@
 package otp
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/binary"
-	"hash"
 	"math"
 )
 
@@ -60,15 +56,15 @@ type derivation struct {
 // derive computes the code: HMAC-SHA-256 in counter mode as the source of
 // random bytes (after NIST SP 800-108), then rejection sampling, so that each
 // of the alphabet^length codes is equally likely.
-func (d derivation) derive(key []byte) string {
+func (d derivation) derive(key *keyed) string {
 	set := d.alphabet.Characters()
 	border := 256 - 256%len(set) // bytes from here on would favour the first characters
 	code := make([]byte, 0, MaxLength)
-	mac := hmac.New(sha256.New, key)
-	var block [sha256.Size]byte
+	h := key.take()
+	defer key.give(h)
 	for counter := uint32(1); len(code) < d.length; counter++ {
-		d.feed(mac, counter)
-		for _, b := range mac.Sum(block[:0]) {
+		d.feed(h, counter)
+		for _, b := range h.done() {
 			if int(b) < border && len(code) < d.length {
 				code = append(code, set[int(b)%len(set)])
 			}
@@ -79,19 +75,16 @@ func (d derivation) derive(key []byte) string {
 
 // feed writes one counter block. Every variable part is preceded by its
 // length, so that no two derivations can spell the same input.
-func (d derivation) feed(mac hash.Hash, counter uint32) {
-	mac.Reset()
-	buf := make([]byte, 0, 160)
-	buf = append(buf, "aldaba code v1"...)
-	buf = binary.BigEndian.AppendUint32(buf, counter)
-	buf = append(buf, d.id[:]...)
-	for _, part := range [][]byte{d.salt, []byte(d.purpose), d.context, []byte(d.alphabet)} {
-		buf = binary.BigEndian.AppendUint32(buf, uint32(len(part)))
-		buf = append(buf, part...)
-	}
-	buf = binary.BigEndian.AppendUint32(buf, uint32(d.generation))
-	buf = binary.BigEndian.AppendUint32(buf, uint32(d.length))
-	mac.Write(buf)
+func (d derivation) feed(h *hasher, counter uint32) {
+	h.begin("aldaba code v1")
+	h.number(counter)
+	h.text = append(h.text, d.id[:]...)
+	h.part(string(d.salt))
+	h.part(d.purpose)
+	h.part(string(d.context))
+	h.part(string(d.alphabet))
+	h.number(uint32(d.generation))
+	h.number(uint32(d.length))
 }
 
 // sameCode compares without telling by its time where two codes differ.

@@ -45,6 +45,7 @@ type credentialRef struct {
 	tenant     *Tenant
 	credential *Credential
 	mark       string         // see [Credential.Mark]
+	identity   string         // for the journal
 	use        *credentialUse // of the service that has the directory in force
 }
 
@@ -132,7 +133,11 @@ func (d *Directory) indexCredential(t *Tenant, i int, path string) Mistakes {
 	if c.Type.HasPassword() {
 		d.hashes = append(d.hashes, c.Hash)
 	}
-	d.credentials[key] = append(others, credentialRef{tenant: t, credential: c, mark: c.Mark()})
+	identity := c.Identity
+	if c.Type == APIKey {
+		identity = "key " + c.Hash[:min(8, len(c.Hash))]
+	}
+	d.credentials[key] = append(others, credentialRef{tenant: t, credential: c, mark: c.Mark(), identity: identity})
 	return nil
 }
 

@@ -263,19 +263,24 @@ func (d *draft) fillable(channel Channel) *Error {
 	if err != nil {
 		return &Error{Kind: Internal, Cause: err}
 	}
-	values := map[string]string{"code": "", "brand": "", "expires_in": "", "minutes": "", "link": ""}
-	for name := range d.req.Variables {
-		values[name] = ""
-	}
-	d.req.Payment.into(values)
-	name, missing := w.body.missing(values)
+	name, missing := w.body.missing(d.gives)
 	if !missing && channel == Email {
-		name, missing = w.subject.missing(values)
+		name, missing = w.subject.missing(d.gives)
 	}
 	if missing {
 		return invalid("variables", "must hold %s, which the text shows", name)
 	}
 	return w.shown(d.req.Payment, channel)
+}
+
+// gives tells whether a text can show a variable.
+func (d *draft) gives(variable string) bool {
+	switch variable {
+	case "code", "brand", "expires_in", "minutes", "link":
+		return true
+	}
+	_, ok := d.req.Variables[variable]
+	return ok || d.req.Payment != nil && slices.Contains(paymentVariables(), variable)
 }
 
 // prepare draws and seals what the decision needs.

@@ -137,7 +137,7 @@ type Follow struct {
 // expected any more leaves the outbox. Errors: NotFound when the message is not
 // this server's any more, Unavailable, Internal.
 func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
-	m, ring := d.Message, s.Ring()
+	m, ring := &d.Message, s.Ring()
 	a.Detail = d.cover(ring, a.Detail)
 	load := Keys{Messages: []ID{m.ID}}
 	for _, id := range a.IDs {
@@ -145,13 +145,13 @@ func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, e
 	}
 	paid := s.purse(m.Tenant, m.ID)
 	load.Counters = paid.keys()
-	var next Message
+	var next *Message
 	if d.Verification.goesOn() && a.Result == EventUnsent {
 		id, err := s.newID()
 		if err != nil {
 			return Follow{}, err
 		}
-		next = Message{ID: id, Owner: s.o.Server}
+		next = &Message{ID: id, Owner: s.o.Server}
 		load.Verifications = []ID{d.Verification.ID}
 		load.Counters = append(load.Counters, s.purse(m.Tenant, id).keys()...)
 	}
@@ -255,21 +255,21 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles
 }
 
 // giveUp drops a message that nobody will carry, and begins the next leg of its
-// plan if there is one. next is empty when there is none.
-func (s *Service) giveUp(now time.Time, st *State, m, next Message) (Follow, error) {
+// plan if there is one. next is nil when there is none.
+func (s *Service) giveUp(now time.Time, st *State, m Message, next *Message) (Follow, error) {
 	st.Messages.Delete(m.ID)
-	if next.ID.IsZero() {
+	if next == nil {
 		return Follow{}, nil
 	}
 	v, ok := st.Verifications.Get(m.Verification)
 	if !ok || !v.goesOn() || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
 		return Follow{}, nil
 	}
-	next, err := v.advance(now, st, s.purse(m.Tenant, next.ID), next, "server")
+	leg, err := v.advance(now, st, s.purse(m.Tenant, next.ID), *next, "server")
 	if noRoom(err) {
 		return Follow{}, nil
 	}
-	return Follow{Next: &Dispatch{Message: next, Verification: v}}, err
+	return Follow{Next: &Dispatch{Message: leg, Verification: v}}, err
 }
 
 func (r *Ring) carrierKey(provider, id string) Key { return r.lookup("carrier", provider, id) }

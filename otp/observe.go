@@ -50,31 +50,33 @@ func (e *Event) Rule() string {
 // journaled is observed after the commit, and handed to the courier where a
 // tenant's webhook is to hear of it.
 func (s *Service) do(ctx context.Context, step Step) error {
-	var events []Event
-	var notices []Message
-	var once []ID
+	var said struct { // by the decision
+		events  []Event
+		notices []Message
+		once    []ID
+	}
 	decide := step.Decide
 	step.Decide = func(now time.Time, st *State) error {
 		if err := decide(now, st); err != nil {
 			return err
 		}
-		events = st.events
-		notices, once = s.notices(now, st)
+		said.events = st.events
+		said.notices, said.once = s.notices(now, st)
 		return nil
 	}
 	if err := s.o.Store.Do(ctx, step); err != nil {
 		return AsError(err)
 	}
-	for i := range events {
-		s.pulse.note(&events[i])
+	for i := range said.events {
+		s.pulse.note(&said.events[i])
 		if s.o.Observe != nil {
-			s.o.Observe(&events[i])
+			s.o.Observe(&said.events[i])
 		}
 	}
-	for _, id := range once {
+	for _, id := range said.once {
 		s.once.note(id)
 	}
-	for _, m := range notices {
+	for _, m := range said.notices {
 		s.o.Courier.Accept(Dispatch{Message: m})
 	}
 	return nil

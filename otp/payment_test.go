@@ -139,7 +139,7 @@ func TestCodesAreDerivedFromWhatTheyAreFor(t *testing.T) {
 		"purpose":  {Authenticate, &base},
 	} {
 		d := derivation{id: ID{1}, salt: []byte("0123456789abcdef"), purpose: c.purpose, context: c.payment.digest(), alphabet: Digits, length: 12}
-		codes[d.derive([]byte("key"))] = name
+		codes[d.derive(&keyed{key: []byte("key")})] = name
 	}
 	if len(codes) != 7 {
 		t.Errorf("only %d codes differ: %v", len(codes), slices.Sorted(maps.Values(codes)))

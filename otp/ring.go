@@ -2,7 +2,6 @@ package otp
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,10 +12,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -43,8 +40,7 @@ const rotationDelay = time.Minute
 // Rotate returns another ring.
 type Ring struct {
 	keys  []ringKey
-	index []byte
-	macs  sync.Pool // hashes under index, ready to be used again
+	index *keyed
 }
 
 // ringKey is one key. From is when it begins to be used for new records; older
@@ -54,6 +50,7 @@ type ringKey struct {
 	use    Use
 	from   time.Time
 	secret []byte // 32 bytes, or PKCS #8 of an RSA key for sign
+	mac    *keyed // under secret
 	sign   *rsa.PrivateKey
 	attest ed25519.PrivateKey // derived from a sign key
 }
@@ -169,7 +166,10 @@ func (r *Ring) ready() (*Ring, error) {
 			return nil, fmt.Errorf("key ring: it has %d keys for %q", n, use)
 		}
 	}
-	r.index = r.current(UseIndex, time.Time{}).secret
+	for i := range r.keys {
+		r.keys[i].mac = &keyed{key: r.keys[i].secret}
+	}
+	r.index = r.current(UseIndex, time.Time{}).mac
 	return r, nil
 }
 
@@ -268,26 +268,14 @@ func (r *Ring) VerificationKey(id string) (*rsa.PublicKey, bool) {
 // mac is HMAC-SHA-256 under the index key over a domain and its parts, each
 // behind its length.
 func (r *Ring) mac(domain string, parts ...string) [sha256.Size]byte {
-	h, ok := r.macs.Get().(hash.Hash)
-	if !ok {
-		h = hmac.New(sha256.New, r.index)
-	}
-	defer r.macs.Put(h)
-	h.Reset()
-	buf := make([]byte, 0, 128)
-	buf = append(buf, "aldaba index v1 "...)
-	add := func(p string) {
-		buf = binary.BigEndian.AppendUint32(buf, uint32(len(p)))
-		buf = append(buf, p...)
-	}
-	add(domain)
+	h := r.index.take()
+	defer r.index.give(h)
+	h.begin("aldaba index v1 ")
+	h.part(domain)
 	for _, p := range parts {
-		add(p)
+		h.part(p)
 	}
-	h.Write(buf)
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
-	return sum
+	return [sha256.Size]byte(h.done())
 }
 
 // lookup is the first half of mac: a [Key] that tells nothing of its parts.

@@ -3,8 +3,6 @@ package otp
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -23,7 +21,7 @@ var errSealed = errors.New("a sealed value cannot be opened with this key ring")
 // The result is key id, nonce, ciphertext.
 func (r *Ring) seal(now time.Time, random io.Reader, name string, plain []byte) ([]byte, error) {
 	k := r.current(UseSeal, now)
-	aead, err := recordCipher(k.secret, name)
+	aead, err := recordCipher(k.mac, name)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +42,7 @@ func (r *Ring) open(name string, sealed []byte) ([]byte, error) {
 	if !ok {
 		return nil, errSealed
 	}
-	aead, err := recordCipher(k.secret, name)
+	aead, err := recordCipher(k.mac, name)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +53,12 @@ func (r *Ring) open(name string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-func recordCipher(key []byte, name string) (cipher.AEAD, error) {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte("aldaba seal v1 " + name))
-	block, err := aes.NewCipher(h.Sum(nil))
+func recordCipher(key *keyed, name string) (cipher.AEAD, error) {
+	h := key.take()
+	defer key.give(h)
+	h.begin("aldaba seal v1 ")
+	h.text = append(h.text, name...)
+	block, err := aes.NewCipher(h.done())
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}

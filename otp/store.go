@@ -117,6 +117,8 @@ type Records struct {
 	Messages      Table[ID, Message]
 	Events        []Event // new ones, in order
 	Dropped       []ID    // verifications whose older events are to be deleted
+
+	state State // of the step that runs, used again by the next one
 }
 
 // Table holds the records of one kind within a batch.
@@ -226,6 +228,12 @@ func (d *Draft[K, V]) Put(key K, value V) { d.own = append(d.own, draftRow[K, V]
 // Delete removes the record.
 func (d *Draft[K, V]) Delete(key K) { d.own = append(d.own, draftRow[K, V]{key, nil}) }
 
+// of begins a step's view anew.
+func (d *Draft[K, V]) of(t *Table[K, V]) {
+	clear(d.own)
+	d.table, d.own = t, d.own[:0]
+}
+
 func (d *Draft[K, V]) merge() {
 	for _, own := range d.own {
 		r, ok := d.table.rows[own.key]
@@ -247,7 +255,6 @@ type State struct {
 	Verifications Draft[ID, Verification]
 	Messages      Draft[ID, Message]
 
-	records *Records
 	events  []Event
 	dropped []ID
 }
@@ -264,10 +271,17 @@ func (s *State) DropJournal(id ID) { s.dropped = append(s.dropped, id) }
 // when it returns nil and forgotten otherwise; a panic is returned as an
 // error, so that one defective step harms no other.
 func (r *Records) Run(step Step) (err error) {
-	s := &State{records: r}
-	s.Replays.table, s.Handles.table, s.Destinations.table = &r.Replays, &r.Handles, &r.Destinations
-	s.Counters.table, s.Contacts.table = &r.Counters, &r.Contacts
-	s.Verifications.table, s.Messages.table = &r.Verifications, &r.Messages
+	s := &r.state
+	// What it says goes to the free end of the batch's events, as long as there is
+	// room: who made the step looks at it there after the commit.
+	s.events, s.dropped = r.Events[len(r.Events):], s.dropped[:0]
+	s.Replays.of(&r.Replays)
+	s.Handles.of(&r.Handles)
+	s.Destinations.of(&r.Destinations)
+	s.Counters.of(&r.Counters)
+	s.Contacts.of(&r.Contacts)
+	s.Verifications.of(&r.Verifications)
+	s.Messages.of(&r.Messages)
 	defer func() {
 		if p := recover(); p != nil {
 			err = &Error{Kind: Internal, Cause: panicked(p)}

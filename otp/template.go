@@ -36,7 +36,7 @@ func parseTemplate(s string) (text, error) {
 	if !utf8.ValidString(s) {
 		return nil, errors.New("must be UTF-8")
 	}
-	var parsed text
+	parsed := make(text, 0, 1+2*strings.Count(s, "{{"))
 	for s != "" {
 		before, rest, found := strings.Cut(s, "{{")
 		if before != "" {
@@ -99,10 +99,10 @@ func (t text) names(variable string) bool {
 	return slices.ContainsFunc(t, func(p textPart) bool { return p.variable == variable })
 }
 
-// missing returns the first variable that has no value.
-func (t text) missing(values map[string]string) (string, bool) {
+// missing returns the first variable that is not given.
+func (t text) missing(given func(variable string) bool) (string, bool) {
 	for _, p := range t {
-		if _, ok := values[p.variable]; p.variable != "" && !ok {
+		if p.variable != "" && !given(p.variable) {
 			return p.variable, true
 		}
 	}
@@ -113,7 +113,12 @@ func (t text) missing(values map[string]string) (string, bool) {
 // line break and no control or formatting character survives, so none can
 // begin a new line, a header or a domain-bound code of its own.
 func (t text) fill(values map[string]string) string {
+	length := 0
+	for _, p := range t {
+		length += len(p.literal) + len(values[p.variable])
+	}
 	var b strings.Builder
+	b.Grow(length)
 	for _, p := range t {
 		if p.variable == "" {
 			b.WriteString(p.literal)

@@ -2,8 +2,8 @@ package otp
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -212,7 +212,7 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 	}
 	letter.Payment.into(values)
 	values["brand"], values["expires_in"] = brand, lifeText(left)
-	values["minutes"] = fmt.Sprint(minutes(left))
+	values["minutes"] = strconv.FormatInt(minutes(left), 10)
 	values["code"], values["link"] = code, letter.link
 	if channel == Voice {
 		values["code"] = strings.Join(strings.Split(code, ""), ", ")
@@ -241,7 +241,7 @@ func minutes(d time.Duration) int64 { return int64((d + time.Minute - 1) / time.
 // languages.
 func lifeText(d time.Duration) string {
 	if d < time.Minute {
-		return fmt.Sprintf("%d s", max(int64((d+time.Second-1)/time.Second), 1))
+		return strconv.FormatInt(max(int64((d+time.Second-1)/time.Second), 1), 10) + " s"
 	}
-	return fmt.Sprintf("%d min", minutes(d))
+	return strconv.FormatInt(minutes(d), 10) + " min"
 }

@@ -35,7 +35,7 @@ func TestValuesAreFilledInOnePassAndStayOnTheirLine(t *testing.T) {
 		}
 	}
 	parsed, _ := parseTemplate("{{code}} {{gone}}")
-	if name, missing := parsed.missing(values); !missing || name != "gone" {
+	if name, missing := parsed.missing(func(variable string) bool { _, ok := values[variable]; return ok }); !missing || name != "gone" {
 		t.Errorf("missing %q", name)
 	}
 }

@@ -46,7 +46,8 @@ func (u *credentialUse) note(source netip.Addr, now time.Time) {
 		}
 		u.sources = append(u.sources, source)
 	}
-	u.last.Store(&source)
+	newest := source // the parameter itself would be on the heap in any case
+	u.last.Store(&newest)
 }
 
 // knownFrom tells whether one of the credentials was shown rightly from a

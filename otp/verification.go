@@ -38,7 +38,7 @@ func (r *Ring) Code(v *Verification) (string, error) {
 	return derivation{
 		id: v.ID, salt: v.Secret, generation: v.Generation, purpose: v.Spec.Purpose,
 		context: v.Spec.Context, alphabet: v.Spec.Alphabet, length: v.Spec.Length,
-	}.derive(key.secret), nil
+	}.derive(key.mac), nil
 }
 
 // letter opens what the message is made of; that of an erased verification is

@@ -52,6 +52,7 @@ type Writer struct {
 
 	opts    Options
 	queue   chan *call
+	spare   sync.Pool // of calls that were answered
 	done    sync.WaitGroup
 	closed  chan struct{}
 	ended   chan struct{} // closed when no goroutine takes from the queue any more
@@ -62,24 +63,6 @@ type Writer struct {
 	steps   atomic.Int64
 	doubts  atomic.Int64
 }
-
-// call is one step that waits for its batch.
-type call struct {
-	ctx    context.Context
-	step   otp.Step
-	queued time.Time
-	answer chan error
-	state  atomic.Int32 // waiting, then taken by a batch or left by its caller
-	err    error        // of the decision
-}
-
-// The states of a call. Only a waiting one can be left: once it is taken its
-// effect may come, so its caller waits for the answer.
-const (
-	waiting int32 = iota
-	taken
-	left
-)
 
 // clock hands out times that never go back.
 type clock struct {
@@ -160,7 +143,8 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 	if err := w.Broken(); err != nil {
 		return unavailable(err)
 	}
-	c := &call{ctx: ctx, step: step, queued: w.opts.Now(), answer: make(chan error, 1)}
+	c := w.call()
+	c.ctx, c.step, c.queued = ctx, step, w.opts.Now()
 	select {
 	case <-w.closed:
 		return unavailable(errClosed)
@@ -172,8 +156,8 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 		return unavailable(errors.New("store: the queue is full"))
 	}
 	select {
-	case err := <-c.answer:
-		return err
+	case <-c.done:
+		return w.answered(c)
 	case <-ctx.Done():
 		if c.state.CompareAndSwap(waiting, left) {
 			return unavailable(ctx.Err())
@@ -183,7 +167,8 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 			return unavailable(errClosed)
 		}
 	}
-	return <-c.answer // bounded by the batch's own time-out
+	<-c.done // bounded by the batch's own time-out
+	return w.answered(c)
 }
 
 // errClosed is what those hear who come after Close.
@@ -238,9 +223,9 @@ func (w *Writer) fresh(batch []*call) []*call {
 		switch {
 		case !c.state.CompareAndSwap(waiting, taken):
 		case c.ctx.Err() != nil:
-			c.answer <- unavailable(c.ctx.Err())
+			c.tell(unavailable(c.ctx.Err()))
 		case c.queued.Before(border):
-			c.answer <- unavailable(errors.New("store: waited too long"))
+			c.tell(unavailable(errors.New("store: waited too long")))
 		default:
 			kept = append(kept, c)
 		}
@@ -275,9 +260,9 @@ func (w *Writer) carry(batch []*call) {
 	}
 	for _, c := range batch {
 		if c.err != nil && err == nil {
-			c.answer <- c.err
+			c.tell(c.err)
 		} else {
-			c.answer <- err
+			c.tell(err)
 		}
 	}
 }
@@ -319,6 +304,7 @@ func (w *Writer) try(batch []*call) error {
 		now = w.opts.Now()
 	}
 	records.Now = w.last.after(now.Add(w.opts.Offset()).UTC().Truncate(time.Microsecond))
+	records.Events = make([]otp.Event, 0, 1+len(batch)+len(batch)/2) // what a batch mostly says
 	for _, c := range batch {
 		c.err = records.Run(c.step)
 	}

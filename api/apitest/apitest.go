@@ -119,8 +119,8 @@ func Handler(tb testing.TB, w *world.World, construct Constructor) http.Handler 
 	if err != nil {
 		tb.Fatalf("routes: %v", err)
 	}
-	standard := httpx.Standard(httpx.Options{Log: slog.New(slog.DiscardHandler), Refuse: mux.Refuse, Now: w.Clock.Now})
-	return httpx.Chain(mux, standard, api.WithSource(httpx.Proxies{}))
+	standard := httpx.Standard(httpx.Options{Log: slog.New(slog.DiscardHandler), Refuse: mux.Refuse, Now: w.Clock.Now, Context: api.Source(httpx.Proxies{})})
+	return httpx.Chain(mux, standard)
 }
 
 // ask sends a request as it is.

@@ -44,7 +44,8 @@ type Inbox struct {
 	clock *clock.Clock
 
 	mu        sync.Mutex
-	messages  []delivery.Message // oldest first
+	messages  []delivery.Message // the oldest stands where the next one comes, once there are kept
+	next      int                // where the next message comes
 	count     int                // of all that ever came
 	simulator Simulator
 }
@@ -89,10 +90,12 @@ func (p *Port) Send(ctx context.Context, m delivery.Message) (delivery.Receipt, 
 func (b *Inbox) keep(m delivery.Message) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.messages) >= 2*kept {
-		b.messages = slices.Clone(b.messages[len(b.messages)-kept+1:])
+	if len(b.messages) < kept {
+		b.messages = append(b.messages, m)
+	} else {
+		b.messages[b.next] = m
 	}
-	b.messages = append(b.messages, m)
+	b.next = (b.next + 1) % kept
 	b.count++
 	return b.count
 }
@@ -175,9 +178,9 @@ func (b *Inbox) List(to, tenant string, limit int) []delivery.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	found := []delivery.Message{}
-	oldest := max(len(b.messages)-kept, 0)
-	for i := len(b.messages) - 1; i >= oldest && len(found) < limit; i-- {
-		m := b.messages[i]
+	all := len(b.messages)
+	for i := 1; i <= all && len(found) < limit; i++ {
+		m := b.messages[(b.next-i+all)%all]
 		if (to == "" || m.To == to) && (tenant == "" || m.Tenant == tenant) {
 			found = append(found, m)
 		}
@@ -189,5 +192,5 @@ func (b *Inbox) List(to, tenant string, limit int) []delivery.Message {
 func (b *Inbox) Clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.messages = nil
+	b.messages, b.next = nil, 0
 }

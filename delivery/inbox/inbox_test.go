@@ -3,6 +3,7 @@ package inbox_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,13 +67,19 @@ func TestListIsNewestFirstAndFiltered(t *testing.T) {
 func TestOnlyTheNewestTenThousandAreKept(t *testing.T) {
 	t.Parallel()
 	b := inbox.New(clock.New(0))
-	for range 25_000 {
-		if _, err := b.Port().Send(t.Context(), delivery.Message{To: "+1"}); err != nil {
+	for i := range 25_000 {
+		if _, err := b.Port().Send(t.Context(), delivery.Message{To: "+1", ID: strconv.Itoa(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(b.List("", "", 100_000)); n != 10_000 {
-		t.Errorf("it keeps %d", n)
+	kept := b.List("", "", 100_000)
+	if len(kept) != 10_000 {
+		t.Fatalf("it keeps %d", len(kept))
+	}
+	for i, m := range kept {
+		if want := strconv.Itoa(24_999 - i); m.ID != want {
+			t.Fatalf("message %d is %s, want %s", i, m.ID, want)
+		}
 	}
 }
 

@@ -7,13 +7,14 @@ package clock
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Clock is the system's clock plus an offset that only grows.
 type Clock struct {
 	mu     sync.Mutex
-	offset time.Duration
+	offset atomic.Int64  // changed under mu
 	moved  chan struct{} // closed and replaced at each advance
 	now    func() time.Time
 }
@@ -23,18 +24,16 @@ func New(offset time.Duration) *Clock { return Over(time.Now, offset) } //nolint
 
 // Over returns a clock that is offset ahead of another.
 func Over(now func() time.Time, offset time.Duration) *Clock {
-	return &Clock{offset: max(offset, 0), moved: make(chan struct{}), now: now}
+	c := &Clock{moved: make(chan struct{}), now: now}
+	c.offset.Store(int64(max(offset, 0)))
+	return c
 }
 
 // Now returns the time.
 func (c *Clock) Now() time.Time { return c.now().Add(c.Offset()) }
 
 // Offset returns how far the clock is ahead.
-func (c *Clock) Offset() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.offset
-}
+func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
 // Advance moves the clock forward and wakes who waits. A negative d does
 // nothing.
@@ -44,7 +43,7 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offset += d
+	c.offset.Add(int64(d))
 	close(c.moved)
 	c.moved = make(chan struct{})
 }
@@ -55,7 +54,7 @@ func (c *Clock) Wait(ctx context.Context, t time.Time) error {
 	for {
 		c.mu.Lock()
 		moved := c.moved
-		left := t.Sub(c.now().Add(c.offset))
+		left := t.Sub(c.Now())
 		c.mu.Unlock()
 		if left <= 0 {
 			return nil

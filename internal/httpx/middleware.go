@@ -36,6 +36,9 @@ type Options struct {
 	NewID func() string
 	// Deadline is how long a handler may take; 0 is 10 s.
 	Deadline time.Duration
+	// Context makes the context of handlers, before it gets its deadline; nil
+	// takes the request's.
+	Context func(*http.Request) context.Context
 	// Refuse answers when a handler panicked; nil writes a problem. The Refuse
 	// of a Mux answers in the words of the route.
 	Refuse Refuse
@@ -46,7 +49,7 @@ type Options struct {
 func Standard(o Options) Middleware {
 	return func(next http.Handler) http.Handler {
 		return Chain(next, WithRequestID(o.NewID), WithSafeHeaders(), WithOneChunkedBody(),
-			WithAccessLog(o.Log, o.Now), WithRecovery(o.Log, o.Refuse), WithDeadline(o.Deadline))
+			WithAccessLog(o.Log, o.Now), WithRecovery(o.Log, o.Refuse), WithDeadline(o.Deadline, o.Context))
 	}
 }
 
@@ -127,13 +130,17 @@ func WithOneChunkedBody() Middleware {
 }
 
 // WithDeadline gives the context of the handler a deadline; 0 or less is 10 s.
-func WithDeadline(limit time.Duration) Middleware {
+// That context is what of makes of the request, or the request's when it is nil.
+func WithDeadline(limit time.Duration, of func(*http.Request) context.Context) Middleware {
 	if limit <= 0 {
 		limit = 10 * time.Second
 	}
+	if of == nil {
+		of = (*http.Request).Context
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			ctx, cancel := context.WithTimeout(of(r), limit)
 			defer cancel()
 			inner := r.WithContext(ctx)
 			defer func() { r.Pattern = inner.Pattern }()

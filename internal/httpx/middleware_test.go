@@ -205,7 +205,7 @@ func TestHandlersHaveADeadline(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Minute: time.Minute} {
 		var left time.Duration
-		WithDeadline(limit)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		WithDeadline(limit, nil)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			deadline, _ := r.Context().Deadline()
 			left = time.Until(deadline)
 		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
