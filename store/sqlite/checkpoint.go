@@ -21,6 +21,7 @@ const (
 	// restAfter is how long nothing happens before the redo log is emptied.
 	restAfter = time.Second
 	maxFrames = 8000
+	pageSize  = 4096 // bytes of a frame
 )
 
 // checkpointer is the goroutine that makes them.
@@ -30,7 +31,7 @@ type checkpointer struct {
 	ctx    context.Context // ends with the goroutine
 	quit   context.CancelFunc
 	done   sync.WaitGroup
-	frames atomic.Int64 // in the log, as last seen
+	frames atomic.Int64 // in the log: as last seen, and an estimate of what came since
 }
 
 func (k *checkpointer) start(e *Engine) (err error) {
@@ -113,10 +114,10 @@ func (c *conn) checkpoint() (frames int64, err error) {
 	return frames, err
 }
 
-// relieve finishes the checkpoint when the log has become long. The caller has
-// the right to write the file and nothing is open.
-func (e *Engine) relieve() error {
-	if e.checkpoints.frames.Load() < maxFrames {
+// relieve finishes the checkpoint when the log has become long; bytes is about what
+// was added just now. The caller has the right to write the file and nothing is open.
+func (e *Engine) relieve(bytes int64) error {
+	if e.checkpoints.frames.Add(bytes/pageSize) < maxFrames {
 		return nil
 	}
 	e.checkpoints.frames.Store(0)

@@ -87,10 +87,11 @@ func (e *Engine) write() error {
 		return f
 	}
 	e.stuck.Store(nil)
+	bytes := e.lower.bytes
 	e.mu.Lock()
 	e.lower = nil
 	e.mu.Unlock()
-	return e.relieve()
+	return e.relieve(bytes)
 }
 
 // write is the transaction of one layer.
