@@ -4,8 +4,8 @@
 // A batch of steps is two round trips: one pipeline opens the transaction and
 // locks and loads everything, the other saves everything as array statements
 // and commits. Rows are locked in one order by every server, absent ones by a
-// placeholder row, and each statement reads its keys from rows that an earlier
-// one has locked.
+// placeholder row or by the commit that inserts them, and each statement reads
+// its keys from rows that an earlier one has locked.
 //
 // It knows no rule, keeps nothing of its own in memory that matters, and does
 // not manage PostgreSQL: backup, replicas and vacuum are the operator's. A

@@ -172,42 +172,76 @@ func (b *batch) saveNames(p *pipeline) {
 	queue(p, sqlSaveContacts, contacts, sqlDropContacts, gone)
 }
 
-// saveCounters updates the rows that the batch has locked and adds the others.
-func (b *batch) saveCounters(p *pipeline) {
-	locked := make(map[otp.Key]bool, len(b.holes.counters))
-	for _, key := range b.holes.counters {
-		locked[key] = true
-	}
-	held, fresh := newColumns(oidUUID, oidInt8, oidBytea), newColumns(oidUUID, oidInt8, oidBytea)
-	gone := table(&b.records.Counters, b.holes.counters, func(c otp.Change[otp.Key, otp.Counter]) {
-		counters := fresh
-		if c.Stored || locked[c.Key] {
-			counters = held
+// claims are the rows for the absent keys of one kind. All of them are inserted,
+// in the order of their keys: those that no step filled with nothing in them, and
+// deleted at once, since a decision that found none relies on it.
+func claims[V any](absent []otp.Key, filled map[otp.Key]*V, write func(otp.Key, *V)) {
+	for _, key := range absent {
+		value := filled[key]
+		if value == nil {
+			value = new(V)
 		}
-		counters[0].blob(c.Key[:])
-		counters[1].number(c.Value.Value)
-		counters[2].blob(store.PackTally(&c.Value.Tally))
-	})
-	if !held.empty() {
-		p.add(sqlSaveCounters, nil, held.arguments()...)
+		write(key, value)
 	}
-	queue(p, sqlAddCounters, fresh, sqlDropCounters, gone)
+}
+
+// unfilled returns what of the absent keys is filled, as far as it is known.
+func unfilled[V any](absent []otp.Key) map[otp.Key]*V {
+	m := make(map[otp.Key]*V, len(absent))
+	for _, key := range absent {
+		m[key] = nil
+	}
+	return m
+}
+
+// saveCounters updates the rows that the batch has locked, inserts those that it
+// found absent, and adds the others.
+func (b *batch) saveCounters(p *pipeline) {
+	types := []uint32{oidUUID, oidInt8, oidBytea}
+	fresh, changed, added := newColumns(types...), newColumns(types...), newColumns(types...)
+	write := func(cols columns, key otp.Key, c *otp.Counter) {
+		cols[0].blob(key[:])
+		cols[1].number(c.Value)
+		cols[2].blob(store.PackTally(&c.Tally))
+	}
+	found := unfilled[otp.Counter](b.absent.counters)
+	gone := table(&b.records.Counters, slices.Concat(b.holes.counters, b.absent.counters), func(c otp.Change[otp.Key, otp.Counter]) {
+		if _, ok := found[c.Key]; ok {
+			found[c.Key] = c.Value
+		} else if b.seen.counters[c.Key] { // as a record or a placeholder
+			write(changed, c.Key, c.Value)
+		} else {
+			write(added, c.Key, c.Value)
+		}
+	})
+	claims(b.absent.counters, found, func(key otp.Key, c *otp.Counter) { write(fresh, key, c) })
+	queue[otp.Key](p, sqlInsertCounters, fresh, "", nil)
+	queue(p, sqlSaveCounters, changed, sqlDropCounters, gone)
+	queue[otp.Key](p, sqlAddCounters, added, "", nil)
 }
 
 func (b *batch) saveDestinations(p *pipeline) {
-	added := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
-	changed := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
-	gone := table(&b.records.Destinations, b.holes.destinations, func(c otp.Change[otp.Key, otp.Destination]) {
-		cols := added
-		if b.seen.destinations[c.Key] { // as a record or a placeholder
-			cols = changed
+	types := []uint32{oidUUID, oidBytea, oidBytea, oidInt8, oidText}
+	fresh, changed, added := newColumns(types...), newColumns(types...), newColumns(types...)
+	write := func(cols columns, key otp.Key, d *otp.Destination) {
+		cols[0].blob(key[:])
+		cols[1].blob(store.PackDestination(d))
+		cols[2].text(d.Tenant)
+		cols[3].number(store.Micros(d.Touched))
+		cols[4].text(liveList(d.Live))
+	}
+	found := unfilled[otp.Destination](b.absent.destinations)
+	gone := table(&b.records.Destinations, slices.Concat(b.holes.destinations, b.absent.destinations), func(c otp.Change[otp.Key, otp.Destination]) {
+		if _, ok := found[c.Key]; ok {
+			found[c.Key] = c.Value
+		} else if b.seen.destinations[c.Key] { // as a record or a placeholder
+			write(changed, c.Key, c.Value)
+		} else {
+			write(added, c.Key, c.Value)
 		}
-		cols[0].blob(c.Key[:])
-		cols[1].blob(store.PackDestination(c.Value))
-		cols[2].text(c.Value.Tenant)
-		cols[3].number(store.Micros(c.Value.Touched))
-		cols[4].text(liveList(c.Value.Live))
 	})
+	claims(b.absent.destinations, found, func(key otp.Key, d *otp.Destination) { write(fresh, key, d) })
+	queue[otp.Key](p, sqlInsertDestinations, fresh, "", nil)
 	queue(p, sqlSaveDestinations, changed, sqlDropDestinations, gone)
 	queue[otp.Key](p, sqlAddDestinations, added, "", nil)
 }

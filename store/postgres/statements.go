@@ -16,6 +16,10 @@ const (
 // batch does not put the record. Placeholders are inserted in the order of
 // their keys and rows locked in the same order; a row that somebody deleted
 // between the two statements is missed by the second, and the batch runs again.
+//
+// Named destinations and counters that are absent have no placeholder: most
+// starts name new ones, and a placeholder costs an insert, a lock and an update.
+// The commit inserts them, see absent.
 const (
 	sqlReserveReplays = `/*reserve_replays*/INSERT INTO replay (key)
 		SELECT k FROM unnest($1::uuid[]) AS k ORDER BY k ON CONFLICT DO NOTHING`
@@ -39,13 +43,9 @@ const (
 		FROM (` + sqlDestinationsOf + `) AS w (key) JOIN destination d ON d.key = w.key ORDER BY d.key FOR UPDATE OF d`
 
 	// The same for the commonest batches, which name nothing but destinations.
-	sqlReserveNamed = `/*reserve_named*/INSERT INTO destination (key)
-		SELECT k FROM unnest($1::uuid[]) AS k ORDER BY k ON CONFLICT DO NOTHING`
 	sqlLoadNamed = `/*load_named*/SELECT key, body, tenant, touched
 		FROM destination WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE`
 
-	sqlReserveCounters = `/*reserve_counters*/INSERT INTO counter (key)
-		SELECT k FROM unnest($1::uuid[]) AS k ORDER BY k ON CONFLICT DO NOTHING`
 	sqlLoadCounters = `/*load_counters*/SELECT ` + counterColumns + `
 		FROM counter WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE`
 
@@ -85,6 +85,8 @@ const (
 		ON CONFLICT (key) DO UPDATE SET verification = excluded.verification, carried = excluded.carried`
 	// Rows that exist are updated apart, which costs half of an upsert. Lists of
 	// lists cannot be unnested, so each list of live ones comes as text.
+	sqlInsertDestinations = `/*insert_destinations*/INSERT INTO destination (key, body, tenant, touched, live)
+		SELECT k, b, t, u, l::uuid[] FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l)`
 	sqlAddDestinations = `/*add_destinations*/INSERT INTO destination (key, body, tenant, touched, live)
 		SELECT k, b, t, u, l::uuid[] FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l)
 		ON CONFLICT (key) DO UPDATE SET body = excluded.body, tenant = excluded.tenant, touched = excluded.touched, live = excluded.live`
@@ -93,6 +95,8 @@ const (
 	// Rows that were locked exist, if only as placeholders; the others are few.
 	sqlSaveCounters = `/*save_counters*/UPDATE counter c SET value = x.v, tally = x.t
 		FROM unnest($1::uuid[], $2::int8[], $3::bytea[]) AS x (k, v, t) WHERE c.key = x.k`
+	sqlInsertCounters = `/*insert_counters*/INSERT INTO counter (` + counterColumns + `)
+		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::bytea[])`
 	sqlAddCounters = `/*add_counters*/INSERT INTO counter (` + counterColumns + `)
 		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::bytea[])
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, tally = excluded.tally`
@@ -202,9 +206,9 @@ func statements() []string {
 	return []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlClock,
 		sqlReserveReplays, sqlLoadReplays, sqlReserveHandles, sqlLoadHandles,
-		sqlReserveDestinations, sqlLoadDestinations, sqlReserveNamed, sqlLoadNamed,
-		sqlReserveCounters, sqlLoadCounters, sqlReserveContacts, sqlLoadContacts, sqlLoadVerifications, sqlLoadMessages,
-		sqlSaveReplays, sqlSaveHandles, sqlAddDestinations, sqlSaveDestinations, sqlSaveCounters, sqlAddCounters, sqlSaveContacts,
+		sqlReserveDestinations, sqlLoadDestinations, sqlLoadNamed,
+		sqlLoadCounters, sqlReserveContacts, sqlLoadContacts, sqlLoadVerifications, sqlLoadMessages,
+		sqlSaveReplays, sqlSaveHandles, sqlInsertDestinations, sqlAddDestinations, sqlSaveDestinations, sqlSaveCounters, sqlInsertCounters, sqlAddCounters, sqlSaveContacts,
 		sqlAddVerifications, sqlSaveVerifications, sqlAddMessages, sqlSaveMessages, sqlAddEvents, sqlMergeEvents, sqlSaveMark,
 		sqlDropReplays, sqlDropHandles, sqlDropDestinations, sqlDropCounters, sqlDropContacts,
 		sqlDropVerifications, sqlDropMessages, sqlDropEvents, sqlEraseVerifications,
