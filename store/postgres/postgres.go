@@ -171,6 +171,9 @@ func pool(ctx context.Context, config *pgxpool.Config, size int) (*pgxpool.Pool,
 // prepareStatements prepares all statements of a new connection in one round
 // trip.
 func prepareStatements(ctx context.Context, conn *pgx.Conn) error {
+	if err := readTypes(ctx, conn); err != nil {
+		return err
+	}
 	p := conn.PgConn().StartPipeline(ctx)
 	all := statements()
 	for _, sql := range all {

@@ -70,12 +70,13 @@ const (
 const (
 	verificationColumns = `id, destination, last_sent, expires, ended, attempts, generation, sends, events, status, tenant, secret, spec, course`
 	messageColumns      = `id, verification, owner, created, expires, next_at, attempt, copies, first_event, kind, tenant, channel, progress`
+	destinationColumns  = `key, body, tenant, touched, live`
 	handleColumns       = `key, verification, carried`
 	counterColumns      = `key, value, tally`
 	contactColumns      = `key, sealed, tenant, id, configured`
 )
 
-// The saves: one array for each column.
+// The saves: one array of rows, or one for each column where rows are rare.
 const (
 	sqlSaveReplays = `/*save_replays*/INSERT INTO replay (key, fingerprint, answer, expires)
 		SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[])
@@ -83,53 +84,46 @@ const (
 	sqlSaveHandles = `/*save_handles*/INSERT INTO handle (` + handleColumns + `)
 		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])
 		ON CONFLICT (key) DO UPDATE SET verification = excluded.verification, carried = excluded.carried`
-	// Rows that exist are updated apart, which costs half of an upsert. Lists of
-	// lists cannot be unnested, so each list of live ones comes as text.
-	sqlInsertDestinations = `/*insert_destinations*/INSERT INTO destination (key, body, tenant, touched, live)
-		SELECT k, b, t, u, l::uuid[] FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l)`
-	sqlAddDestinations = `/*add_destinations*/INSERT INTO destination (key, body, tenant, touched, live)
-		SELECT k, b, t, u, l::uuid[] FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l)
+	// Rows that exist are updated apart, which costs half of an upsert.
+	sqlInsertDestinations = `/*insert_destinations*/INSERT INTO destination (` + destinationColumns + `)
+		SELECT * FROM unnest($1::` + typeDestination + `[])`
+	sqlAddDestinations = `/*add_destinations*/INSERT INTO destination (` + destinationColumns + `)
+		SELECT * FROM unnest($1::` + typeDestination + `[])
 		ON CONFLICT (key) DO UPDATE SET body = excluded.body, tenant = excluded.tenant, touched = excluded.touched, live = excluded.live`
-	sqlSaveDestinations = `/*save_destinations*/UPDATE destination d SET body = x.b, tenant = x.t, touched = x.u, live = x.l::uuid[]
-		FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::int8[], $5::text[]) AS x (k, b, t, u, l) WHERE d.key = x.k`
-	// Rows that were locked exist, if only as placeholders; the others are few.
-	sqlSaveCounters = `/*save_counters*/UPDATE counter c SET value = x.v, tally = x.t
-		FROM unnest($1::uuid[], $2::int8[], $3::bytea[]) AS x (k, v, t) WHERE c.key = x.k`
+	sqlSaveDestinations = `/*save_destinations*/UPDATE destination d SET body = x.body, tenant = x.tenant, touched = x.touched, live = x.live
+		FROM unnest($1::` + typeDestination + `[]) AS x WHERE d.key = x.key`
 	sqlInsertCounters = `/*insert_counters*/INSERT INTO counter (` + counterColumns + `)
-		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::bytea[])`
+		SELECT * FROM unnest($1::` + typeCounter + `[])`
 	sqlAddCounters = `/*add_counters*/INSERT INTO counter (` + counterColumns + `)
-		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::bytea[])
+		SELECT * FROM unnest($1::` + typeCounter + `[])
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value, tally = excluded.tally`
+	sqlSaveCounters = `/*save_counters*/UPDATE counter c SET value = x.value, tally = x.tally
+		FROM unnest($1::` + typeCounter + `[]) AS x WHERE c.key = x.key`
 	sqlSaveContacts = `/*save_contacts*/INSERT INTO contact (key, sealed, tenant, id, configured)
 		SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bool[])
 		ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed, tenant = excluded.tenant, id = excluded.id, configured = excluded.configured`
 
 	sqlAddVerifications = `/*add_verifications*/INSERT INTO verification (` + verificationColumns + `)
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[])`
+		SELECT * FROM unnest($1::` + typeVerification + `[])`
 	sqlSaveVerifications = `/*save_verifications*/UPDATE verification v SET last_sent = x.last_sent, expires = x.expires, ended = x.ended,
 			attempts = x.attempts, generation = x.generation, sends = x.sends, events = x.events, status = x.status, secret = x.secret,
 			course = x.course
-		FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::bytea[],
-			$11::bytea[]) AS x (id, last_sent, expires, ended, attempts, generation, sends, events, status, secret, course)
-		WHERE v.id = x.id`
+		FROM unnest($1::` + typeState + `[]) AS x WHERE v.id = x.id`
 	// What a verification was started with changes once at most: when it is erased.
 	sqlEraseVerifications = `/*erase_verifications*/UPDATE verification v SET spec = x.spec
 		FROM unnest($1::uuid[], $2::bytea[]) AS x (id, spec) WHERE v.id = x.id`
 	sqlAddMessages = `/*add_messages*/INSERT INTO message (` + messageColumns + `)
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[])`
-	sqlSaveMessages = `/*save_messages*/UPDATE message m SET verification = x.v, owner = x.o, created = x.c, expires = x.e, next_at = x.n,
-			attempt = x.a, copies = x.p, first_event = x.f, kind = x.k, tenant = x.t, channel = x.h, progress = x.s
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
-			$9::int8[], $10::int8[], $11::bytea[], $12::bytea[], $13::bytea[]) AS x (id, v, o, c, e, n, a, p, f, k, t, h, s)
-		WHERE m.id = x.id`
+		SELECT * FROM unnest($1::` + typeMessage + `[])`
+	sqlSaveMessages = `/*save_messages*/UPDATE message m SET verification = x.verification, owner = x.owner, created = x.created,
+			expires = x.expires, next_at = x.next_at, attempt = x.attempt, copies = x.copies, first_event = x.first_event, kind = x.kind,
+			tenant = x.tenant, channel = x.channel, progress = x.progress
+		FROM unnest($1::` + typeMessage + `[]) AS x WHERE m.id = x.id`
 	// A number that is taken keeps its first event. That is so rare that batches
 	// try without the clause first, which costs half as much again.
 	sqlAddEvents = `/*add_events*/INSERT INTO event (` + eventColumns + `)
-		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[])`
+		SELECT * FROM unnest($1::` + typeEvent + `[])`
 	sqlMergeEvents = `/*merge_events*/INSERT INTO event (` + eventColumns + `)
-		SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[])
+		SELECT * FROM unnest($1::` + typeEvent + `[])
 		ON CONFLICT DO NOTHING`
 	sqlSaveMark = `/*save_mark*/INSERT INTO mark VALUES ($1, $2, clock_timestamp())
 		ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at = excluded.at`
