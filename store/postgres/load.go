@@ -74,7 +74,7 @@ func (e *Engine) load(ctx context.Context, keys *otp.Keys, all bool) (*batch, er
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{engine: e, conn: conn, wire: wire, types: typesOf(wire), mark: e.takeMark()}
+	b := &batch{engine: e, conn: conn, wire: wire, types: sessionOf(wire).types, mark: e.takeMark()}
 	b.seen.destinations = make(map[otp.Key]bool, len(keys.Destinations))
 	b.seen.counters = make(map[otp.Key]bool, len(keys.Counters))
 	var p pipeline

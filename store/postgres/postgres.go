@@ -168,24 +168,61 @@ func pool(ctx context.Context, config *pgxpool.Config, size int) (*pgxpool.Pool,
 	return p, nil
 }
 
+// session is what is known on one connection.
+type session struct {
+	types      types
+	statements map[string]*pgconn.StatementDescription // by their names
+}
+
+// sessionKey is where a connection keeps its session.
+const sessionKey = "aldaba"
+
+// sessionOf returns the session of a connection of the pools.
+func sessionOf(wire *pgconn.PgConn) *session {
+	s, _ := wire.CustomData()[sessionKey].(*session)
+	return s
+}
+
 // prepareStatements prepares all statements of a new connection in one round
 // trip.
 func prepareStatements(ctx context.Context, conn *pgx.Conn) error {
-	if err := readTypes(ctx, conn); err != nil {
+	known, err := readTypes(ctx, conn)
+	if err != nil {
 		return err
 	}
-	p := conn.PgConn().StartPipeline(ctx)
 	all := statements()
+	s := &session{types: known, statements: make(map[string]*pgconn.StatementDescription, len(all))}
+	p := conn.PgConn().StartPipeline(ctx)
 	for _, sql := range all {
 		p.SendPrepare(nameOf(sql), sql, nil)
 	}
-	err := p.Sync()
+	err = p.Sync()
 	for i := 0; err == nil && i < len(all); i++ {
-		if _, err = p.GetResults(); err != nil {
+		if err = s.prepared(p, nameOf(all[i])); err != nil {
 			err = fmt.Errorf("postgres: prepare %s: %w", nameOf(all[i]), err)
 		}
 	}
+	conn.PgConn().CustomData()[sessionKey] = s
 	return errors.Join(err, p.Close())
+}
+
+// prepared takes the description of one statement, so that the database need
+// not describe its rows each time again.
+func (s *session) prepared(p *pgconn.Pipeline, name string) error {
+	result, err := p.GetResults()
+	if err != nil {
+		return err
+	}
+	d, ok := result.(*pgconn.StatementDescription)
+	if !ok {
+		return errors.New("the pipeline is out of step")
+	}
+	d.Name = name
+	if len(d.Fields) == 0 {
+		d.Fields = make([]pgconn.FieldDescription, 1) // or pgx would ask; no row will come
+	}
+	s.statements[name] = d
+	return nil
 }
 
 // nameOf returns the name that a statement's text begins with, in a comment.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/aldaba-otp/aldaba/otp"
 )
@@ -23,20 +22,17 @@ const (
 
 const oidUUIDs = 2951 // uuid[]
 
-// typesKey is where a connection keeps the numbers of the composite types.
-const typesKey = "aldaba types"
-
 // types are the numbers of the composite types, which each database has its own
 // of. An array names the type of its elements.
 type types map[string]uint32
 
-// readTypes notes the numbers on a new connection.
-func readTypes(ctx context.Context, conn *pgx.Conn) error {
+// readTypes reads the numbers on a new connection.
+func readTypes(ctx context.Context, conn *pgx.Conn) (types, error) {
 	all := []string{typeDestination, typeCounter, typeVerification, typeState, typeMessage, typeEvent}
 	known := make(types, len(all))
 	rows, err := conn.Query(ctx, "SELECT n, n::regtype::oid FROM unnest($1::text[]) AS n", all)
 	if err != nil {
-		return fmt.Errorf("postgres: read the types: %w", err)
+		return nil, fmt.Errorf("postgres: read the types: %w", err)
 	}
 	var name string
 	var oid uint32
@@ -44,15 +40,9 @@ func readTypes(ctx context.Context, conn *pgx.Conn) error {
 		known[name] = oid
 		return nil
 	}); err != nil {
-		return fmt.Errorf("postgres: read the types: %w", err)
+		return nil, fmt.Errorf("postgres: read the types: %w", err)
 	}
-	conn.PgConn().CustomData()[typesKey] = known
-	return nil
-}
-
-func typesOf(wire *pgconn.PgConn) types {
-	known, _ := wire.CustomData()[typesKey].(types)
-	return known
+	return known, nil
 }
 
 // tuples is an array of composite values under construction. Each begins with
