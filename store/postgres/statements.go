@@ -32,15 +32,15 @@ const (
 		FROM handle WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE`
 
 	// A verification's destination never changes, so it may be read from an
-	// unlocked row. $1 destinations, $2 verifications, $3 handles.
-	sqlDestinationsOf = `SELECT unnest($1::uuid[])
-		UNION SELECT destination FROM verification WHERE id = ANY($2::uuid[])
-		UNION SELECT v.destination FROM handle h JOIN verification v ON v.id = h.verification
-			WHERE h.key = ANY($3::uuid[])`
+	// unlocked row. $1 destinations, $2 verifications, $3 handles. One array for
+	// one scan of the index costs a third of a join with a union.
+	sqlDestinationsOf = `$1::uuid[]
+		|| ARRAY(SELECT destination FROM verification WHERE id = ANY($2::uuid[]))
+		|| ARRAY(SELECT v.destination FROM handle h JOIN verification v ON v.id = h.verification WHERE h.key = ANY($3::uuid[]))`
 	sqlReserveDestinations = `/*reserve_destinations*/INSERT INTO destination (key)
-		SELECT w.key FROM (` + sqlDestinationsOf + `) AS w (key) ORDER BY w.key ON CONFLICT DO NOTHING`
-	sqlLoadDestinations = `/*load_destinations*/SELECT d.key, d.body, d.tenant, d.touched
-		FROM (` + sqlDestinationsOf + `) AS w (key) JOIN destination d ON d.key = w.key ORDER BY d.key FOR UPDATE OF d`
+		SELECT DISTINCT k FROM unnest(` + sqlDestinationsOf + `) AS k ORDER BY k ON CONFLICT DO NOTHING`
+	sqlLoadDestinations = `/*load_destinations*/SELECT key, body, tenant, touched
+		FROM destination WHERE key = ANY(` + sqlDestinationsOf + `) ORDER BY key FOR UPDATE`
 
 	// The same for the commonest batches, which name nothing but destinations.
 	sqlLoadNamed = `/*load_named*/SELECT key, body, tenant, touched
@@ -57,11 +57,9 @@ const (
 	// Verifications need no lock of their own: whoever changes one holds its
 	// destination, and so does this batch. $1 verifications, $2 handles,
 	// $3 destinations that were named themselves.
-	sqlLoadVerifications = `/*load_verifications*/SELECT ` + verificationColumns + ` FROM (
-			SELECT unnest($1::uuid[])
-			UNION SELECT verification FROM handle WHERE key = ANY($2::uuid[])
-			UNION SELECT unnest(live) FROM destination WHERE key = ANY($3::uuid[])
-		) AS w (key) JOIN verification ON id = w.key`
+	sqlLoadVerifications = `/*load_verifications*/SELECT ` + verificationColumns + ` FROM verification WHERE id = ANY($1::uuid[]
+		|| ARRAY(SELECT verification FROM handle WHERE key = ANY($2::uuid[]))
+		|| ARRAY(SELECT unnest(live) FROM destination WHERE key = ANY($3::uuid[])))`
 
 	sqlLoadMessages = `/*load_messages*/SELECT ` + messageColumns + `
 		FROM message WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`
