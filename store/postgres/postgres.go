@@ -119,8 +119,11 @@ func harden(config *pgx.ConnConfig) {
 		"enable_seqscan":   "off",
 		"enable_hashjoin":  "off",
 		"enable_mergejoin": "off",
-		"plan_cache_mode":  "force_generic_plan",
-		"jit":              "off",
+		// Generic plans guess at many rows for a key, and would make a bitmap of
+		// the one that there is.
+		"enable_bitmapscan": "off",
+		"plan_cache_mode":   "force_generic_plan",
+		"jit":               "off",
 		// A server that stopped in the middle must not hold its locks for ever.
 		"lock_timeout":                        "5s",
 		"idle_in_transaction_session_timeout": "10s",
