@@ -18,7 +18,7 @@ type batch struct {
 	engine  *Engine
 	conn    *pgxpool.Conn // nil when the batch is over
 	wire    *pgconn.PgConn
-	types   types
+	session *session
 	records otp.Records
 	mark    mark
 	xact    uint64
@@ -74,7 +74,7 @@ func (e *Engine) load(ctx context.Context, keys *otp.Keys, all bool) (*batch, er
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{engine: e, conn: conn, wire: wire, types: sessionOf(wire).types, mark: e.takeMark()}
+	b := &batch{engine: e, conn: conn, wire: wire, session: sessionOf(wire), mark: e.takeMark()}
 	b.seen.destinations = make(map[otp.Key]bool, len(keys.Destinations))
 	b.seen.counters = make(map[otp.Key]bool, len(keys.Counters))
 	var p pipeline

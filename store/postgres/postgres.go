@@ -175,6 +175,8 @@ func pool(ctx context.Context, config *pgxpool.Config, size int) (*pgxpool.Pool,
 type session struct {
 	types      types
 	statements map[string]*pgconn.StatementDescription // by their names
+
+	spare, used [][]byte // buffers of arrays: free ones, and those of the open batch
 }
 
 // sessionKey is where a connection keeps its session.

@@ -63,10 +63,12 @@ func (b *batch) Commit(ctx context.Context) error {
 	p.add(sqlSaveMark, nil, b.mark.writer[:], int8Of(b.mark.batch))
 	p.add(sqlCommit, nil)
 	if p.size > maxSize {
+		b.session.sent()
 		b.Discard()
 		return &store.Failure{Class: store.Data, Cause: fmt.Errorf("postgres: the batch has %d bytes", p.size)}
 	}
 	tag, err := p.run(ctx, b.wire)
+	b.session.sent()
 	switch {
 	case err == nil && tag.String() == "COMMIT":
 		b.release()
@@ -202,7 +204,7 @@ func unfilled[V any](absent []otp.Key) map[otp.Key]*V {
 // saveCounters updates the rows that the batch has locked, inserts those that it
 // found absent, and adds the others.
 func (b *batch) saveCounters(p *pipeline) {
-	fresh, changed, added := b.types.array(typeCounter), b.types.array(typeCounter), b.types.array(typeCounter)
+	fresh, changed, added := b.session.tuples(typeCounter), b.session.tuples(typeCounter), b.session.tuples(typeCounter)
 	write := func(to *tuples, key otp.Key, c *otp.Counter) {
 		to.row()
 		to.uuid(key)
@@ -226,7 +228,7 @@ func (b *batch) saveCounters(p *pipeline) {
 }
 
 func (b *batch) saveDestinations(p *pipeline) {
-	fresh, changed, added := b.types.array(typeDestination), b.types.array(typeDestination), b.types.array(typeDestination)
+	fresh, changed, added := b.session.tuples(typeDestination), b.session.tuples(typeDestination), b.session.tuples(typeDestination)
 	write := func(to *tuples, key otp.Key, d *otp.Destination) {
 		to.row()
 		to.uuid(key)
@@ -252,7 +254,7 @@ func (b *batch) saveDestinations(p *pipeline) {
 }
 
 func (b *batch) saveVerifications(p *pipeline) {
-	added, changed := b.types.array(typeVerification), b.types.array(typeState)
+	added, changed := b.session.tuples(typeVerification), b.session.tuples(typeState)
 	erased := newColumns(oidUUID, oidBytea)
 	gone := table(&b.records.Verifications, nil, func(c otp.Change[otp.ID, otp.Verification]) {
 		v := c.Value
@@ -295,7 +297,7 @@ func saveState(to *tuples, v *otp.Verification) {
 }
 
 func (b *batch) saveMessages(p *pipeline) {
-	added, changed := b.types.array(typeMessage), b.types.array(typeMessage)
+	added, changed := b.session.tuples(typeMessage), b.session.tuples(typeMessage)
 	gone := table(&b.records.Messages, nil, func(c otp.Change[otp.ID, otp.Message]) {
 		m, to := c.Value, added
 		if c.Stored {
@@ -324,7 +326,7 @@ func (b *batch) addEvents(p *pipeline) {
 	if len(b.records.Events) == 0 {
 		return
 	}
-	added := b.types.array(typeEvent)
+	added := b.session.tuples(typeEvent)
 	for i := range b.records.Events {
 		e := &b.records.Events[i]
 		added.row()

@@ -49,13 +49,47 @@ func readTypes(ctx context.Context, conn *pgx.Conn) (types, error) {
 // row, and its fields follow in the order of the type.
 type tuples struct {
 	array
+	of     *session
 	start  int // of the present value, behind its size
 	fields uint32
 }
 
-func (t types) array(name string) *tuples { return &tuples{array: array{oid: t[name]}} }
+// tuples begins an array of one of the composite types.
+func (s *session) tuples(name string) *tuples {
+	return &tuples{array: array{oid: s.types[name]}, of: s}
+}
+
+// The buffers of a batch's arrays serve the next batch again: together they are a
+// third of what a batch would leave to the garbage collector.
+const (
+	firstBuffer = 4 << 10
+	mostBuffer  = 256 << 10 // of one that is kept
+)
+
+// buffer returns one with room for an array's header.
+func (s *session) buffer() []byte {
+	if n := len(s.spare); n > 0 {
+		b := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return b[:arrayHeader]
+	}
+	return make([]byte, arrayHeader, firstBuffer)
+}
+
+// sent takes back the buffers of what was sent.
+func (s *session) sent() {
+	for _, b := range s.used {
+		if cap(b) <= mostBuffer {
+			s.spare = append(s.spare, b)
+		}
+	}
+	s.used = s.used[:0]
+}
 
 func (t *tuples) row() {
+	if t.buf == nil {
+		t.buf = t.of.buffer()
+	}
 	t.finish()
 	t.next(0)
 	t.start, t.fields = len(t.buf), 0
@@ -111,5 +145,6 @@ func (t *tuples) empty() bool { return t.n == 0 }
 // arguments are those of a statement that takes nothing else.
 func (t *tuples) arguments() [][]byte {
 	t.finish()
+	t.of.used = append(t.of.used, t.buf)
 	return [][]byte{t.bytes()}
 }
