@@ -70,10 +70,10 @@ func openSQLite(ctx context.Context, path string) (opened, error) {
 	return opened{engine: e, options: store.Options{Floor: e.Floor()}, alone: true}, nil
 }
 
-// defaultWriters is how many transactions a server has under way on
-// PostgreSQL: while one waits for its fsync, the other loads (measured in
-// docs/performance.md).
-const defaultWriters = 2
+// defaultWriters is how many transactions a server has under way on PostgreSQL.
+// Two would halve each other's batches, and a full batch is what makes a step
+// cheap (measured in docs/performance.md).
+const defaultWriters = 1
 
 func openPostgres(ctx context.Context, url string, writers int) (opened, error) {
 	writers = cmp.Or(writers, defaultWriters)

@@ -48,8 +48,14 @@ const patience = 32
 func (e *Engine) refused(err error) *store.Failure {
 	f := classify(err)
 	var p *pgconn.PgError
-	if errors.As(err, &p) && p.Code == "23505" && p.ConstraintName == "event_pkey" {
+	if !errors.As(err, &p) || p.Code != "23505" {
+		return f
+	}
+	switch p.ConstraintName {
+	case "event_pkey":
 		e.repeats.Store(patience)
+		f.Class = store.Again
+	case "destination_pkey", "counter_pkey": // it was absent, and another batch was first
 		f.Class = store.Again
 	}
 	return f

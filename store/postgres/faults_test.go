@@ -35,6 +35,7 @@ func TestFaults(t *testing.T) {
 		"a database of the first version is brought up to date":       firstSchema,
 		"a server that does not wait for its disk is refused":         notDurable,
 		"a key that was only asked for leaves no row":                 noPlaceholderStays,
+		"of two that found nothing one comes through":                 absentForTwo,
 		"a placeholder is no handle":                                  placeholderIsNone,
 		"an event whose number is taken costs no step":                eventRepeated,
 		"a swept destination of a verification is locked absent":      destinationSwept,

@@ -18,23 +18,29 @@ type batch struct {
 	engine  *Engine
 	conn    *pgxpool.Conn // nil when the batch is over
 	wire    *pgconn.PgConn
+	session *session
 	records otp.Records
 	mark    mark
 	xact    uint64
 	holes   holes
+	absent  absent
 	seen    seen
 }
 
 // holes are the keys whose absence is locked by a placeholder row.
 type holes struct{ replays, handles, destinations, counters, contacts []otp.Key }
 
+// absent are the named keys that no row was found for, in their order. Nothing
+// guards them while the batch decides: its commit inserts all of them, so that of
+// two that found none only one comes through, and the other runs again.
+type absent struct{ destinations, counters []otp.Key }
+
 // seen is what has come back while a batch loads.
 type seen struct {
-	replays, handles, counters, contacts int
-	destinations                         map[otp.Key]bool
-	verifications                        map[otp.ID]bool
-	wanted                               []otp.ID // verifications that handles and destinations point to
-	homes                                []otp.Key
+	replays, handles, contacts int
+	destinations, counters     map[otp.Key]bool
+	wanted                     []otp.ID // verifications that handles and destinations point to
+	homes                      []otp.Key
 }
 
 // errMoved says that a row was deleted or appeared between the statement that
@@ -68,9 +74,9 @@ func (e *Engine) load(ctx context.Context, keys *otp.Keys, all bool) (*batch, er
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{engine: e, conn: conn, wire: wire, mark: e.takeMark()}
+	b := &batch{engine: e, conn: conn, wire: wire, session: sessionOf(wire), mark: e.takeMark()}
 	b.seen.destinations = make(map[otp.Key]bool, len(keys.Destinations))
-	b.seen.verifications = make(map[otp.ID]bool, len(keys.Verifications))
+	b.seen.counters = make(map[otp.Key]bool, len(keys.Counters))
 	var p pipeline
 	p.add(sqlBegin, nil)
 	b.lockNames(&p, keys)
@@ -78,7 +84,7 @@ func (e *Engine) load(ctx context.Context, keys *otp.Keys, all bool) (*batch, er
 	b.lockRest(&p, keys)
 	p.add(sqlClock, b.readClock)
 	if _, err = p.run(ctx, wire); err == nil {
-		err = b.settle(keys)
+		err = b.settle(keys, all)
 	}
 	if err != nil {
 		b.Discard()
@@ -106,10 +112,8 @@ func (b *batch) lockNames(p *pipeline, keys *otp.Keys) {
 func (b *batch) lockDestinations(p *pipeline, keys *otp.Keys, all bool) {
 	pointed := len(keys.Verifications)+len(keys.Handles) > 0
 	d, v, h := uuids(keys.Destinations), uuids(keys.Verifications), uuids(keys.Handles)
-	if pointed && all {
+	if all {
 		p.add(sqlReserveDestinations, nil, d, v, h)
-	} else if len(keys.Destinations) > 0 {
-		p.add(sqlReserveNamed, nil, d)
 	}
 	if pointed {
 		p.add(sqlLoadDestinations, b.loadDestination, d, v, h)
@@ -121,9 +125,7 @@ func (b *batch) lockDestinations(p *pipeline, keys *otp.Keys, all bool) {
 // lockRest queues counters, contacts, verifications and messages.
 func (b *batch) lockRest(p *pipeline, keys *otp.Keys) {
 	if len(keys.Counters) > 0 {
-		names := uuids(keys.Counters)
-		p.add(sqlReserveCounters, nil, names)
-		p.add(sqlLoadCounters, b.loadCounter, names)
+		p.add(sqlLoadCounters, b.loadCounter, uuids(keys.Counters))
 	}
 	if len(keys.Contacts) > 0 {
 		names := uuids(keys.Contacts)
@@ -188,8 +190,8 @@ func (b *batch) loadDestination(r *row) error {
 }
 
 func (b *batch) loadCounter(r *row) error {
-	b.seen.counters++
 	c, found, err := readCounter(r)
+	b.seen.counters[c.Key] = true
 	if !found {
 		b.records.Counters.Miss(c.Key)
 		b.holes.counters = append(b.holes.counters, c.Key)
@@ -238,15 +240,25 @@ func (b *batch) readClock(r *row) error {
 
 // settle notes what was not found, and has the batch run again when a row was
 // not there to be locked.
-func (b *batch) settle(keys *otp.Keys) error {
+func (b *batch) settle(keys *otp.Keys, all bool) error {
 	s := &b.seen
-	if s.replays != len(keys.Replays) || s.handles != len(keys.Handles) ||
-		s.counters != len(keys.Counters) || s.contacts != len(keys.Contacts) {
+	if s.replays != len(keys.Replays) || s.handles != len(keys.Handles) || s.contacts != len(keys.Contacts) {
 		return errMoved
 	}
 	for _, key := range keys.Destinations {
-		if !s.destinations[key] {
+		if s.destinations[key] {
+			continue
+		}
+		if all {
 			return errMoved
+		}
+		b.records.Destinations.Miss(key)
+		b.absent.destinations = append(b.absent.destinations, key)
+	}
+	for _, key := range keys.Counters {
+		if !s.counters[key] {
+			b.records.Counters.Miss(key)
+			b.absent.counters = append(b.absent.counters, key)
 		}
 	}
 	for _, key := range s.homes {

@@ -4,8 +4,8 @@
 // A batch of steps is two round trips: one pipeline opens the transaction and
 // locks and loads everything, the other saves everything as array statements
 // and commits. Rows are locked in one order by every server, absent ones by a
-// placeholder row, and each statement reads its keys from rows that an earlier
-// one has locked.
+// placeholder row or by the commit that inserts them, and each statement reads
+// its keys from rows that an earlier one has locked.
 //
 // It knows no rule, keeps nothing of its own in memory that matters, and does
 // not manage PostgreSQL: backup, replicas and vacuum are the operator's. A
@@ -119,8 +119,11 @@ func harden(config *pgx.ConnConfig) {
 		"enable_seqscan":   "off",
 		"enable_hashjoin":  "off",
 		"enable_mergejoin": "off",
-		"plan_cache_mode":  "force_generic_plan",
-		"jit":              "off",
+		// Generic plans guess at many rows for a key, and would make a bitmap of
+		// the one that there is.
+		"enable_bitmapscan": "off",
+		"plan_cache_mode":   "force_generic_plan",
+		"jit":               "off",
 		// A server that stopped in the middle must not hold its locks for ever.
 		"lock_timeout":                        "5s",
 		"idle_in_transaction_session_timeout": "10s",
@@ -168,21 +171,63 @@ func pool(ctx context.Context, config *pgxpool.Config, size int) (*pgxpool.Pool,
 	return p, nil
 }
 
+// session is what is known on one connection.
+type session struct {
+	types      types
+	statements map[string]*pgconn.StatementDescription // by their names
+
+	spare, used [][]byte // buffers of arrays: free ones, and those of the open batch
+}
+
+// sessionKey is where a connection keeps its session.
+const sessionKey = "aldaba"
+
+// sessionOf returns the session of a connection of the pools.
+func sessionOf(wire *pgconn.PgConn) *session {
+	s, _ := wire.CustomData()[sessionKey].(*session)
+	return s
+}
+
 // prepareStatements prepares all statements of a new connection in one round
 // trip.
 func prepareStatements(ctx context.Context, conn *pgx.Conn) error {
-	p := conn.PgConn().StartPipeline(ctx)
+	known, err := readTypes(ctx, conn)
+	if err != nil {
+		return err
+	}
 	all := statements()
+	s := &session{types: known, statements: make(map[string]*pgconn.StatementDescription, len(all))}
+	p := conn.PgConn().StartPipeline(ctx)
 	for _, sql := range all {
 		p.SendPrepare(nameOf(sql), sql, nil)
 	}
-	err := p.Sync()
+	err = p.Sync()
 	for i := 0; err == nil && i < len(all); i++ {
-		if _, err = p.GetResults(); err != nil {
+		if err = s.prepared(p, nameOf(all[i])); err != nil {
 			err = fmt.Errorf("postgres: prepare %s: %w", nameOf(all[i]), err)
 		}
 	}
+	conn.PgConn().CustomData()[sessionKey] = s
 	return errors.Join(err, p.Close())
+}
+
+// prepared takes the description of one statement, so that the database need
+// not describe its rows each time again.
+func (s *session) prepared(p *pgconn.Pipeline, name string) error {
+	result, err := p.GetResults()
+	if err != nil {
+		return err
+	}
+	d, ok := result.(*pgconn.StatementDescription)
+	if !ok {
+		return errors.New("the pipeline is out of step")
+	}
+	d.Name = name
+	if len(d.Fields) == 0 {
+		d.Fields = make([]pgconn.FieldDescription, 1) // or pgx would ask; no row will come
+	}
+	s.statements[name] = d
+	return nil
 }
 
 // nameOf returns the name that a statement's text begins with, in a comment.

@@ -163,3 +163,51 @@ func destinationSwept(t *testing.T, c *pgcluster.Cluster) {
 		t.Fatalf("%d of %d changes are there: %v", len(d.Sends), callers, err)
 	}
 }
+
+// absentForTwo lets two batches find nothing under the same keys. Whoever commits
+// last must run again, whether it fills them or only relied on their absence.
+func absentForTwo(t *testing.T, c *pgcluster.Cluster) {
+	url := c.URL(t)
+	e := open(t, url)
+	other := open(t, url)
+	d, n := otp.Key{1}, otp.Key{2}
+	keys := otp.Keys{Destinations: []otp.Key{d}, Counters: []otp.Key{n}}
+	puts := map[string]func(s *otp.State){
+		"the destination": func(s *otp.State) { s.Destinations.Put(d, otp.Destination{Key: d, Tenant: "a"}) },
+		"the counter":     func(s *otp.State) { s.Counters.Put(n, otp.Counter{Key: n, Value: 7}) },
+		"neither":         func(s *otp.State) { s.Journal(otp.Event{Verification: otp.ID{3}, N: 1}) },
+	}
+	for first, put := range puts {
+		if first == "neither" {
+			continue
+		}
+		for second, late := range puts {
+			a, err1 := e.Begin(t.Context(), keys)
+			b, err2 := other.Begin(t.Context(), keys)
+			if err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+			decide(t, a, put)
+			decide(t, b, late)
+			if err := a.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var f *store.Failure
+			if err := b.Commit(t.Context()); !errors.As(err, &f) || f.Class != store.Again {
+				t.Errorf("%s after %s: %v, want a conflict", second, first, err)
+			}
+			exec(t, direct(t, url), "DELETE FROM destination")
+			exec(t, direct(t, url), "DELETE FROM counter")
+		}
+	}
+}
+
+func decide(t *testing.T, b store.Batch, put func(*otp.State)) {
+	t.Helper()
+	if err := b.Records().Run(otp.Step{Decide: func(_ time.Time, s *otp.State) error {
+		put(s)
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+}

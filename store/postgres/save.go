@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
@@ -64,10 +63,12 @@ func (b *batch) Commit(ctx context.Context) error {
 	p.add(sqlSaveMark, nil, b.mark.writer[:], int8Of(b.mark.batch))
 	p.add(sqlCommit, nil)
 	if p.size > maxSize {
+		b.session.sent()
 		b.Discard()
 		return &store.Failure{Class: store.Data, Cause: fmt.Errorf("postgres: the batch has %d bytes", p.size)}
 	}
 	tag, err := p.run(ctx, b.wire)
+	b.session.sent()
 	switch {
 	case err == nil && tag.String() == "COMMIT":
 		b.release()
@@ -130,10 +131,16 @@ func table[K otp.Key | otp.ID, V any](t *otp.Table[K, V], holes []K, write func(
 	return gone
 }
 
+// saved are the rows of one statement.
+type saved interface {
+	empty() bool
+	arguments() [][]byte
+}
+
 // queue adds a kind's statements to the pipeline.
-func queue[K otp.Key | otp.ID](p *pipeline, save string, cols columns, drop string, gone []K) {
-	if !cols.empty() {
-		p.add(save, nil, cols.arguments()...)
+func queue[K otp.Key | otp.ID](p *pipeline, save string, rows saved, drop string, gone []K) {
+	if !rows.empty() {
+		p.add(save, nil, rows.arguments()...)
 	}
 	if len(gone) > 0 {
 		p.add(drop, nil, uuids(gone))
@@ -172,62 +179,82 @@ func (b *batch) saveNames(p *pipeline) {
 	queue(p, sqlSaveContacts, contacts, sqlDropContacts, gone)
 }
 
-// saveCounters updates the rows that the batch has locked and adds the others.
-func (b *batch) saveCounters(p *pipeline) {
-	locked := make(map[otp.Key]bool, len(b.holes.counters))
-	for _, key := range b.holes.counters {
-		locked[key] = true
-	}
-	held, fresh := newColumns(oidUUID, oidInt8, oidBytea), newColumns(oidUUID, oidInt8, oidBytea)
-	gone := table(&b.records.Counters, b.holes.counters, func(c otp.Change[otp.Key, otp.Counter]) {
-		counters := fresh
-		if c.Stored || locked[c.Key] {
-			counters = held
+// claims are the rows for the absent keys of one kind. All of them are inserted,
+// in the order of their keys: those that no step filled with nothing in them, and
+// deleted at once, since a decision that found none relies on it.
+func claims[V any](absent []otp.Key, filled map[otp.Key]*V, write func(otp.Key, *V)) {
+	for _, key := range absent {
+		value := filled[key]
+		if value == nil {
+			value = new(V)
 		}
-		counters[0].blob(c.Key[:])
-		counters[1].number(c.Value.Value)
-		counters[2].blob(store.PackTally(&c.Value.Tally))
-	})
-	if !held.empty() {
-		p.add(sqlSaveCounters, nil, held.arguments()...)
+		write(key, value)
 	}
-	queue(p, sqlAddCounters, fresh, sqlDropCounters, gone)
+}
+
+// unfilled returns what of the absent keys is filled, as far as it is known.
+func unfilled[V any](absent []otp.Key) map[otp.Key]*V {
+	m := make(map[otp.Key]*V, len(absent))
+	for _, key := range absent {
+		m[key] = nil
+	}
+	return m
+}
+
+// saveCounters updates the rows that the batch has locked, inserts those that it
+// found absent, and adds the others.
+func (b *batch) saveCounters(p *pipeline) {
+	fresh, changed, added := b.session.tuples(typeCounter), b.session.tuples(typeCounter), b.session.tuples(typeCounter)
+	write := func(to *tuples, key otp.Key, c *otp.Counter) {
+		to.row()
+		to.uuid(key)
+		to.number(c.Value)
+		to.blob(store.PackTally(&c.Tally))
+	}
+	found := unfilled[otp.Counter](b.absent.counters)
+	gone := table(&b.records.Counters, slices.Concat(b.holes.counters, b.absent.counters), func(c otp.Change[otp.Key, otp.Counter]) {
+		if _, ok := found[c.Key]; ok {
+			found[c.Key] = c.Value
+		} else if b.seen.counters[c.Key] { // as a record or a placeholder
+			write(changed, c.Key, c.Value)
+		} else {
+			write(added, c.Key, c.Value)
+		}
+	})
+	claims(b.absent.counters, found, func(key otp.Key, c *otp.Counter) { write(fresh, key, c) })
+	queue[otp.Key](p, sqlInsertCounters, fresh, "", nil)
+	queue(p, sqlSaveCounters, changed, sqlDropCounters, gone)
+	queue[otp.Key](p, sqlAddCounters, added, "", nil)
 }
 
 func (b *batch) saveDestinations(p *pipeline) {
-	added := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
-	changed := newColumns(oidUUID, oidBytea, oidBytea, oidInt8, oidText)
-	gone := table(&b.records.Destinations, b.holes.destinations, func(c otp.Change[otp.Key, otp.Destination]) {
-		cols := added
-		if b.seen.destinations[c.Key] { // as a record or a placeholder
-			cols = changed
+	fresh, changed, added := b.session.tuples(typeDestination), b.session.tuples(typeDestination), b.session.tuples(typeDestination)
+	write := func(to *tuples, key otp.Key, d *otp.Destination) {
+		to.row()
+		to.uuid(key)
+		to.blob(store.PackDestination(d))
+		to.text(d.Tenant)
+		to.number(store.Micros(d.Touched))
+		to.live(d.Live)
+	}
+	found := unfilled[otp.Destination](b.absent.destinations)
+	gone := table(&b.records.Destinations, slices.Concat(b.holes.destinations, b.absent.destinations), func(c otp.Change[otp.Key, otp.Destination]) {
+		if _, ok := found[c.Key]; ok {
+			found[c.Key] = c.Value
+		} else if b.seen.destinations[c.Key] { // as a record or a placeholder
+			write(changed, c.Key, c.Value)
+		} else {
+			write(added, c.Key, c.Value)
 		}
-		cols[0].blob(c.Key[:])
-		cols[1].blob(store.PackDestination(c.Value))
-		cols[2].text(c.Value.Tenant)
-		cols[3].number(store.Micros(c.Value.Touched))
-		cols[4].text(liveList(c.Value.Live))
 	})
+	claims(b.absent.destinations, found, func(key otp.Key, d *otp.Destination) { write(fresh, key, d) })
+	queue[otp.Key](p, sqlInsertDestinations, fresh, "", nil)
 	queue(p, sqlSaveDestinations, changed, sqlDropDestinations, gone)
 	queue[otp.Key](p, sqlAddDestinations, added, "", nil)
 }
 
-// liveList returns the ids in PostgreSQL's text form of an array.
-func liveList(live []otp.Live) string {
-	if len(live) == 0 {
-		return "{}"
-	}
-	ids := make([]string, len(live))
-	for i, l := range live {
-		ids[i] = l.ID.Hex()
-	}
-	return "{" + strings.Join(ids, ",") + "}"
-}
-
 func (b *batch) saveVerifications(p *pipeline) {
-	state := []uint32{oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8}
-	added := newColumns(append(append([]uint32{oidUUID, oidUUID}, state...), oidBytea, oidBytea, oidBytea, oidBytea)...)
-	changed := newColumns(append(append([]uint32{oidUUID}, state...), oidBytea, oidBytea)...)
+	added, changed := b.session.tuples(typeVerification), b.session.tuples(typeState)
 	erased := newColumns(oidUUID, oidBytea)
 	gone := table(&b.records.Verifications, nil, func(c otp.Change[otp.ID, otp.Verification]) {
 		v := c.Value
@@ -236,19 +263,21 @@ func (b *batch) saveVerifications(p *pipeline) {
 			erased[1].blob(store.PackSpec(&v.Spec))
 		}
 		if c.Stored {
-			changed[0].blob(c.Key[:])
-			saveState(changed[1:9], v)
-			changed[9].blob(v.Secret)
-			changed[10].blob(store.PackCourse(&v.Course))
+			changed.row()
+			changed.uuid(c.Key)
+			saveState(changed, v)
+			changed.blob(v.Secret)
+			changed.blob(store.PackCourse(&v.Course))
 			return
 		}
-		added[0].blob(c.Key[:])
-		added[1].blob(v.Destination[:])
-		saveState(added[2:10], v)
-		added[10].text(v.Tenant)
-		added[11].blob(v.Secret)
-		added[12].blob(store.PackSpec(&v.Spec))
-		added[13].blob(store.PackCourse(&v.Course))
+		added.row()
+		added.uuid(c.Key)
+		added.uuid(v.Destination)
+		saveState(added, v)
+		added.text(v.Tenant)
+		added.blob(v.Secret)
+		added.blob(store.PackSpec(&v.Spec))
+		added.blob(store.PackCourse(&v.Course))
 	})
 	queue(p, sqlSaveVerifications, changed, sqlDropVerifications, gone)
 	queue[otp.ID](p, sqlAddVerifications, added, "", nil)
@@ -256,38 +285,38 @@ func (b *batch) saveVerifications(p *pipeline) {
 }
 
 // saveState writes the eight numbers of a verification that change.
-func saveState(cols columns, v *otp.Verification) {
-	cols[0].number(store.Micros(v.LastSent))
-	cols[1].number(store.Micros(v.Expires))
-	cols[2].number(store.Micros(v.Ended))
-	cols[3].number(int64(v.Attempts))
-	cols[4].number(int64(v.Generation))
-	cols[5].number(int64(v.Sends))
-	cols[6].number(int64(v.Events))
-	cols[7].number(int64(v.Status))
+func saveState(to *tuples, v *otp.Verification) {
+	to.number(store.Micros(v.LastSent))
+	to.number(store.Micros(v.Expires))
+	to.number(store.Micros(v.Ended))
+	to.number(int64(v.Attempts))
+	to.number(int64(v.Generation))
+	to.number(int64(v.Sends))
+	to.number(int64(v.Events))
+	to.number(int64(v.Status))
 }
 
 func (b *batch) saveMessages(p *pipeline) {
-	types := []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidBytea, oidBytea, oidBytea}
-	added, changed := newColumns(types...), newColumns(types...)
+	added, changed := b.session.tuples(typeMessage), b.session.tuples(typeMessage)
 	gone := table(&b.records.Messages, nil, func(c otp.Change[otp.ID, otp.Message]) {
-		m, cols := c.Value, added
+		m, to := c.Value, added
 		if c.Stored {
-			cols = changed
+			to = changed
 		}
-		cols[0].blob(c.Key[:])
-		cols[1].blob(m.Verification[:])
-		cols[2].blob(m.Owner[:])
-		cols[3].number(store.Micros(m.Created))
-		cols[4].number(store.Micros(m.Expires))
-		cols[5].number(store.Micros(m.NextAt))
-		cols[6].number(int64(m.Attempt))
-		cols[7].number(int64(m.Copies))
-		cols[8].number(int64(m.FirstEvent))
-		cols[9].number(int64(m.Kind))
-		cols[10].text(m.Tenant)
-		cols[11].text(string(m.Channel))
-		cols[12].blob(store.PackProgress(m))
+		to.row()
+		to.uuid(c.Key)
+		to.uuid(m.Verification)
+		to.uuid(m.Owner)
+		to.number(store.Micros(m.Created))
+		to.number(store.Micros(m.Expires))
+		to.number(store.Micros(m.NextAt))
+		to.number(int64(m.Attempt))
+		to.number(int64(m.Copies))
+		to.number(int64(m.FirstEvent))
+		to.number(int64(m.Kind))
+		to.text(m.Tenant)
+		to.text(string(m.Channel))
+		to.blob(store.PackProgress(m))
 	})
 	queue(p, sqlSaveMessages, changed, sqlDropMessages, gone)
 	queue[otp.ID](p, sqlAddMessages, added, "", nil)
@@ -297,22 +326,23 @@ func (b *batch) addEvents(p *pipeline) {
 	if len(b.records.Events) == 0 {
 		return
 	}
-	cols := newColumns(oidUUID, oidInt8, oidInt8, oidBytea, oidBytea, oidBytea, oidBytea, oidBytea)
+	added := b.session.tuples(typeEvent)
 	for i := range b.records.Events {
 		e := &b.records.Events[i]
-		cols[0].blob(e.Verification[:])
-		cols[1].number(int64(e.N))
-		cols[2].number(store.Micros(e.At))
-		cols[3].text(e.Tenant)
-		cols[4].text(string(e.Kind))
-		cols[5].text(e.Dialect)
-		cols[6].text(e.Actor)
-		cols[7].text(e.Detail)
+		added.row()
+		added.uuid(e.Verification)
+		added.number(int64(e.N))
+		added.number(store.Micros(e.At))
+		added.text(e.Tenant)
+		added.text(string(e.Kind))
+		added.text(e.Dialect)
+		added.text(e.Actor)
+		added.text(e.Detail)
 	}
 	sql := sqlAddEvents
 	if b.engine.repeats.Load() > 0 {
 		b.engine.repeats.Add(-1)
 		sql = sqlMergeEvents
 	}
-	p.add(sql, nil, cols.arguments()...)
+	p.add(sql, nil, added.arguments()...)
 }

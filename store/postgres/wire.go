@@ -185,8 +185,9 @@ func (p *pipeline) add(sql string, each func(*row) error, args ...[]byte) {
 func (p *pipeline) run(ctx context.Context, conn *pgconn.PgConn) (tag pgconn.CommandTag, err error) {
 	formats := []int16{1}
 	pipe := conn.StartPipeline(ctx)
+	known := sessionOf(conn).statements
 	for _, r := range p.list {
-		pipe.SendQueryPrepared(nameOf(r.sql), r.args, formats, formats)
+		pipe.SendQueryStatement(known[nameOf(r.sql)], r.args, formats, formats)
 	}
 	err = pipe.Sync()
 	for i := 0; err == nil && i < len(p.list); i++ {
