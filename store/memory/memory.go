@@ -204,7 +204,7 @@ func (e *Engine) saveVerifications(from *otp.Table[otp.ID, otp.Verification]) {
 
 // record adds an event in order of its number; the first of a number stays.
 func (e *Engine) record(event otp.Event) {
-	event.At = store.FromMicros(store.Micros(event.At))
+	event.At, event.Facts = store.FromMicros(store.Micros(event.At)), otp.Facts{}
 	list := e.events[event.Verification]
 	at, taken := slices.BinarySearchFunc(list, event.N, func(x otp.Event, n int) int { return x.N - n })
 	if !taken {

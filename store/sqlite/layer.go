@@ -73,7 +73,7 @@ func (l *layer) merge(r *otp.Records) {
 		l.dropped[id] = true
 	}
 	for _, event := range r.Events {
-		event.At = store.FromMicros(store.Micros(event.At))
+		event.At, event.Facts = store.FromMicros(store.Micros(event.At)), otp.Facts{} // as a row has them
 		l.events[event.Verification] = insert(l.events[event.Verification], event)
 	}
 }
