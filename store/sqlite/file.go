@@ -155,8 +155,12 @@ func (e *Engine) alone(ctx context.Context, work func(*conn) error) error {
 // renew makes all of the redo log superfluous and begins it again. The caller has
 // the right to write the file.
 func (e *Engine) renew(ctx context.Context) error {
-	if err := e.settle(); err != nil { // most of it, while batches go on
+	// Most of it, and most of what must be synced, while batches go on.
+	if err := e.settle(); err != nil {
 		return err
+	}
+	if _, err := e.writer.checkpoint(); err != nil {
+		return e.fail(err)
 	}
 	if err := e.take(ctx); err != nil {
 		return err
