@@ -103,7 +103,7 @@ func (c *colds) settle(g *gate, passed bool) (come int) {
 	e, known := c.seen[g.cold.key]
 	switch {
 	case g.cold.memory && known && !(passed && g.counted):
-		e.sends--
+		e.sends = max(e.sends-1, 0) // its window may have begun anew meanwhile
 		c.seen[g.cold.key] = e
 	case !g.cold.memory && c.ready && g.watch != nil && g.watch.used:
 		c.stored[g.cold.key] = true
@@ -122,7 +122,7 @@ func (c *colds) giveBack(g *gate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, known := c.seen[g.cold.key]; known {
-		e.sends--
+		e.sends = max(e.sends-1, 0)
 		c.seen[g.cold.key] = e
 	}
 }

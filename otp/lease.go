@@ -77,10 +77,11 @@ func (s *Service) tenantRate(g *gate, ring *Ring) {
 }
 
 // settleRate keeps what a step has charged in advance, and what it was lent and
-// did not use.
-func (s *Service) settleRate(g *gate, passed bool) {
+// did not use. A step that failed may have taken place all the same, so what it was
+// lent is not lent again.
+func (s *Service) settleRate(g *gate, err error, passed bool) {
 	switch {
-	case g == nil || g.rate == (Key{}):
+	case g == nil || g.rate == (Key{}) || err != nil:
 	case g.borrowed && !passed:
 		s.leases.put(g.rate, 1, s.Now())
 	case !g.borrowed && passed:

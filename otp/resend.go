@@ -67,7 +67,7 @@ func (s *Service) perform(ctx context.Context, caller Caller, dialect string, re
 		replay.remember(now, st, func() []byte { return repeat.Answer(a.view, 0) })
 		return nil
 	}})
-	s.settleRate(m.gate, err == nil && refusal == nil)
+	s.settleRate(m.gate, err, err == nil && refusal == nil)
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 	}
 	done, err := s.begin(d.replay)
 	if err != nil {
-		s.settle(d, err, false)
+		s.settle(d, nil, false) // nothing was tried
 		return View{}, err
 	}
 	defer done()
@@ -151,7 +151,7 @@ func (s *Service) settle(d *draft, err error, passed bool) {
 	if d.gate == nil {
 		return
 	}
-	s.settleRate(d.gate, passed)
+	s.settleRate(d.gate, err, passed)
 	if err == nil {
 		s.pulse.more(d.gate.cold.key, s.colds.settle(d.gate, passed))
 	} else {
