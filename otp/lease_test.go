@@ -2,6 +2,7 @@ package otp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/memory"
 )
 
 // TestMessagesChargedAheadNeverExceedTheRate: a large rate is charged several
@@ -54,6 +57,24 @@ func TestWhatWasLentIsGivenBack(t *testing.T) {
 	}
 	for i := range 199 {
 		start(t, w, vendor(fmt.Sprintf("p%d@example.com", i)))
+	}
+	refusedBy(t, w, vendor("last@example.com"), otp.RuleTenantRate)
+}
+
+// TestWhatMayHaveBeenSpentIsNotLentAgain loses the answers of commits that took
+// place: their starts stand, so what they were lent is spent.
+func TestWhatMayHaveBeenSpentIsNotLentAgain(t *testing.T) {
+	t.Parallel()
+	w := limited(t, func(l *otp.Limits) { l.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 200} }) // charged two by two
+	for i := range 100 {
+		start(t, w, vendor(fmt.Sprintf("charges%d@example.com", i)))
+		w.Engine.FailWith(memory.Trouble{Times: 1, Lost: true, Commit: func(*otp.Records) *store.Failure {
+			return &store.Failure{Class: store.Down, Cause: errors.New("the answer was lost")}
+		}})
+		if _, err := w.Start(t.Context(), vendor(fmt.Sprintf("lost%d@example.com", i))); otp.KindOf(err) != otp.Unavailable {
+			t.Fatalf("start %d: %v", i, err)
+		}
+		w.Engine.FailWith(memory.Trouble{})
 	}
 	refusedBy(t, w, vendor("last@example.com"), otp.RuleTenantRate)
 }
