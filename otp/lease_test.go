@@ -66,15 +66,17 @@ func TestWhatWasLentIsGivenBack(t *testing.T) {
 func TestWhatMayHaveBeenSpentIsNotLentAgain(t *testing.T) {
 	t.Parallel()
 	w := limited(t, func(l *otp.Limits) { l.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 200} }) // charged two by two
-	for i := range 100 {
-		start(t, w, vendor(fmt.Sprintf("charges%d@example.com", i)))
-		w.Engine.FailWith(memory.Trouble{Times: 1, Lost: true, Commit: func(*otp.Records) *store.Failure {
-			return &store.Failure{Class: store.Down, Cause: errors.New("the answer was lost")}
-		}})
-		if _, err := w.Start(t.Context(), vendor(fmt.Sprintf("lost%d@example.com", i))); otp.KindOf(err) != otp.Unavailable {
-			t.Fatalf("start %d: %v", i, err)
+	for i := range 50 {
+		start(t, w, vendor(fmt.Sprintf("charges%d@example.com", i))) // two, one of which is lent to the next
+		for j := range 2 {
+			w.Engine.FailWith(memory.Trouble{Times: 1, Lost: true, Commit: func(*otp.Records) *store.Failure {
+				return &store.Failure{Class: store.Down, Cause: errors.New("the answer was lost")}
+			}})
+			if _, err := w.Start(t.Context(), vendor(fmt.Sprintf("lost%d.%d@example.com", i, j))); otp.KindOf(err) != otp.Unavailable {
+				t.Fatalf("start %d: %v", i, err)
+			}
+			w.Engine.FailWith(memory.Trouble{})
 		}
-		w.Engine.FailWith(memory.Trouble{})
 	}
 	refusedBy(t, w, vendor("last@example.com"), otp.RuleTenantRate)
 }
