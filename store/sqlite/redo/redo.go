@@ -45,8 +45,6 @@ const (
 	spare = 1 << 20
 )
 
-var table = crc32.MakeTable(crc32.Castagnoli)
-
 // ErrSync says that a sync failed: what the file holds is unknown, and asking
 // again proves nothing, since the kernel tells of a failure once.
 var ErrSync = errors.New("redo: the log could not be synced")
@@ -187,6 +185,7 @@ func seal(record []byte, epoch uint64, number uint32) {
 }
 
 func sum(record []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli) // made once, by the library
 	return crc32.Update(crc32.Checksum(record[:16], table), table, record[headerSize:])
 }
 
