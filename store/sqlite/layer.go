@@ -74,7 +74,11 @@ func (l *layer) merge(r *otp.Records) {
 	}
 	for _, event := range r.Events {
 		event.At, event.Facts = store.FromMicros(store.Micros(event.At)), otp.Facts{} // as a row has them
-		l.events[event.Verification] = insert(l.events[event.Verification], event)
+		journal := l.events[event.Verification]
+		if journal == nil {
+			journal = make([]otp.Event, 0, usual)
+		}
+		l.events[event.Verification] = insert(journal, event)
 	}
 }
 
@@ -96,6 +100,9 @@ func put[K otp.Key | otp.ID, V any](m rows[K, V], c otp.Change[K, V], whole bool
 	}
 	m[c.Key] = next
 }
+
+// usual is how many events most journals have: started, sent, delivered, approved.
+const usual = 4
 
 // insert adds an event to a journal; the first of a number stays.
 func insert(journal []otp.Event, event otp.Event) []otp.Event {
