@@ -53,8 +53,10 @@ func NewHost(s *otp.Service) Host {
 // ringKeys reads the signing keys from the ring in force.
 type ringKeys struct{ s *otp.Service }
 
+// SigningKey returns the id and key that sign tokens now.
 func (k ringKeys) SigningKey() (string, *rsa.PrivateKey) { return k.s.Ring().SigningKey(k.s.Now()) }
 
+// VerificationKey returns the public half of a key by its id.
 func (k ringKeys) VerificationKey(id string) (*rsa.PublicKey, bool) {
 	return k.s.Ring().VerificationKey(id)
 }

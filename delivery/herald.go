@@ -46,10 +46,19 @@ type herald struct {
 // notices is a heap of rows by when they are due.
 type notices []otp.Message
 
-func (q notices) Len() int           { return len(q) }
+// Len implements [sort.Interface].
+func (q notices) Len() int { return len(q) }
+
+// Less implements [sort.Interface].
 func (q notices) Less(i, j int) bool { return q[i].NextAt.Before(q[j].NextAt) }
-func (q notices) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *notices) Push(x any)        { *q = append(*q, x.(otp.Message)) }
+
+// Swap implements [sort.Interface].
+func (q notices) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push implements [container/heap.Interface].
+func (q *notices) Push(x any) { *q = append(*q, x.(otp.Message)) }
+
+// Pop implements [container/heap.Interface].
 func (q *notices) Pop() any {
 	old := *q
 	x := old[len(old)-1]

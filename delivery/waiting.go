@@ -24,10 +24,19 @@ type retry struct {
 
 type retryQueue []retry
 
-func (q retryQueue) Len() int           { return len(q) }
+// Len implements [sort.Interface].
+func (q retryQueue) Len() int { return len(q) }
+
+// Less implements [sort.Interface].
 func (q retryQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q retryQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *retryQueue) Push(x any)        { *q = append(*q, x.(retry)) }
+
+// Swap implements [sort.Interface].
+func (q retryQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push implements [container/heap.Interface].
+func (q *retryQueue) Push(x any) { *q = append(*q, x.(retry)) }
+
+// Pop implements [container/heap.Interface].
 func (q *retryQueue) Pop() any {
 	old := *q
 	last := len(old) - 1

@@ -55,10 +55,19 @@ type due struct {
 
 type dueQueue []due
 
-func (q dueQueue) Len() int           { return len(q) }
+// Len implements [sort.Interface].
+func (q dueQueue) Len() int { return len(q) }
+
+// Less implements [sort.Interface].
 func (q dueQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q dueQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *dueQueue) Push(x any)        { *q = append(*q, x.(due)) }
+
+// Swap implements [sort.Interface].
+func (q dueQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push implements [container/heap.Interface].
+func (q *dueQueue) Push(x any) { *q = append(*q, x.(due)) }
+
+// Pop implements [container/heap.Interface].
 func (q *dueQueue) Pop() any {
 	old := *q
 	x := old[len(old)-1]

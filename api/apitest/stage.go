@@ -22,6 +22,7 @@ type worldStage struct {
 	handler http.Handler
 }
 
+// Ask carries out a request as it goes over the wire.
 func (s *worldStage) Ask(wire string) *http.Response {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(wire)))
 	if err != nil {
@@ -33,10 +34,16 @@ func (s *worldStage) Ask(wire string) *http.Response {
 	return rec.Result()
 }
 
-func (s *worldStage) Code() string            { return s.world.Courier.Last(s.t).Code }
-func (s *worldStage) Advance(d time.Duration) { s.world.Clock.Advance(d) }
-func (s *worldStage) Began() time.Time        { return otptest.Start }
+// Code returns that of the newest message.
+func (s *worldStage) Code() string { return s.world.Courier.Last(s.t).Code }
 
+// Advance turns the clock forward.
+func (s *worldStage) Advance(d time.Duration) { s.world.Clock.Advance(d) }
+
+// Began returns when the clock stood still first.
+func (s *worldStage) Began() time.Time { return otptest.Start }
+
+// Cut takes the store away, or gives it back.
 func (s *worldStage) Cut(away bool) bool {
 	var trouble memory.Trouble
 	if away {

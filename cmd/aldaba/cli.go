@@ -40,6 +40,7 @@ type cli struct {
 // usageError is a mistake in the words of a command.
 type usageError struct{ text string }
 
+// Error implements error.
 func (e *usageError) Error() string { return e.text }
 
 // interrupted is a context that ends with SIGINT or SIGTERM.

@@ -23,6 +23,7 @@ const (
 // refusedError says that the carrier refused a bind.
 type refusedError struct{ name string }
 
+// Error tells what to check.
 func (e *refusedError) Error() string {
 	switch e.name {
 	case "ESME_RBINDFAIL", "ESME_RINVPASWD", "ESME_RINVSYSID":

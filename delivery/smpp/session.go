@@ -17,6 +17,7 @@ type lostError struct {
 	cause error
 }
 
+// Error tells whether the request may have left.
 func (e *lostError) Error() string {
 	if e.sent {
 		return fmt.Sprintf("the answer was lost: %v", e.cause)
@@ -24,6 +25,7 @@ func (e *lostError) Error() string {
 	return fmt.Sprintf("not submitted: %v", e.cause)
 }
 
+// Unwrap returns the cause.
 func (e *lostError) Unwrap() error { return e.cause }
 
 var (

@@ -39,6 +39,7 @@ type meter struct {
 	left int
 }
 
+// Read implements [io.Reader].
 func (m *meter) Read(p []byte) (int, error) {
 	if m.left <= 0 {
 		return 0, errTooMuch

@@ -38,6 +38,7 @@ func Ring(tb testing.TB) *otp.Ring {
 // seed gives the same bytes each time, so that transcripts stay the same.
 type seed struct{}
 
+// Read implements [io.Reader].
 func (seed) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = byte(i*7 + 1)
