@@ -56,6 +56,9 @@ func TestFullDiskIsUnavailableUntilThereIsRoom(t *testing.T) {
 	if err := putContact(w, 2, 100); otp.KindOf(err) != otp.Unavailable {
 		t.Errorf("a batch when the file takes no more: %v", err)
 	}
+	if err := e.Ping(context.Background()); err == nil {
+		t.Error("it answers a ping")
+	}
 	if _, err := e.ScanContacts(context.Background(), "", otp.Key{}, 10); err == nil {
 		t.Error("a scan that cannot see what was acknowledged was answered")
 	}
@@ -65,6 +68,9 @@ func TestFullDiskIsUnavailableUntilThereIsRoom(t *testing.T) {
 	}
 	if err := putContact(w, 2, 100); err != nil {
 		t.Errorf("with room again: %v", err)
+	}
+	if err := e.Ping(context.Background()); err != nil {
+		t.Errorf("with room again a ping gets %v", err)
 	}
 	if got := contacts(t, e); len(got) != 2 {
 		t.Errorf("there are %v", got)

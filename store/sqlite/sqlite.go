@@ -189,10 +189,12 @@ func create(path string) (string, error) {
 // [store.Options].Floor.
 func (e *Engine) Floor() time.Time { return e.floor }
 
-// Ping implements [store.Engine].
+// Ping implements [store.Engine]. It fails too while the file cannot be written.
 func (e *Engine) Ping(ctx context.Context) error {
-	if f := e.broken.Load(); f != nil {
-		return f
+	for _, why := range []*store.Failure{e.broken.Load(), e.stuck.Load()} {
+		if why != nil {
+			return why
+		}
 	}
 	return e.lend(ctx, func(c *conn) error {
 		_, err := c.meta("floor")
