@@ -179,78 +179,60 @@ func (b *batch) saveNames(p *pipeline) {
 	queue(p, sqlSaveContacts, contacts, sqlDropContacts, gone)
 }
 
-// claims are the rows for the absent keys of one kind. All of them are inserted,
-// in the order of their keys: those that no step filled with nothing in them, and
+// keyed is a kind of records whose absent keys nothing guards before the commit, see [absent].
+type keyed[V any] struct {
+	kind                    string // its composite type
+	insert, save, add, drop string
+	write                   func(to *tuples, key otp.Key, v *V)
+}
+
+// place queues what changed of a kind: it updates the rows that the batch has
+// locked, inserts those that it found absent, and adds the others. All absent keys
+// are inserted, in their order: those that no step filled with nothing in them, and
 // deleted at once, since a decision that found none relies on it.
-func claims[V any](absent []otp.Key, filled map[otp.Key]*V, write func(otp.Key, *V)) {
+func place[V any](b *batch, p *pipeline, k keyed[V], t *otp.Table[otp.Key, V], holes, absent []otp.Key, seen map[otp.Key]bool) {
+	fresh, changed, added := b.session.tuples(k.kind), b.session.tuples(k.kind), b.session.tuples(k.kind)
+	filled := make(map[otp.Key]*V, len(absent))
 	for _, key := range absent {
-		value := filled[key]
-		if value == nil {
-			value = new(V)
+		filled[key] = new(V)
+	}
+	gone := table(t, slices.Concat(holes, absent), func(c otp.Change[otp.Key, V]) {
+		if _, ok := filled[c.Key]; ok {
+			filled[c.Key] = c.Value
+		} else if seen[c.Key] { // as a record, or locked as an empty row
+			k.write(changed, c.Key, c.Value)
+		} else {
+			k.write(added, c.Key, c.Value)
 		}
-		write(key, value)
-	}
-}
-
-// unfilled returns what of the absent keys is filled, as far as it is known.
-func unfilled[V any](absent []otp.Key) map[otp.Key]*V {
-	m := make(map[otp.Key]*V, len(absent))
+	})
 	for _, key := range absent {
-		m[key] = nil
+		k.write(fresh, key, filled[key])
 	}
-	return m
+	queue[otp.Key](p, k.insert, fresh, "", nil)
+	queue(p, k.save, changed, k.drop, gone)
+	queue[otp.Key](p, k.add, added, "", nil)
 }
 
-// saveCounters updates the rows that the batch has locked, inserts those that it
-// found absent, and adds the others.
 func (b *batch) saveCounters(p *pipeline) {
-	fresh, changed, added := b.session.tuples(typeCounter), b.session.tuples(typeCounter), b.session.tuples(typeCounter)
-	write := func(to *tuples, key otp.Key, c *otp.Counter) {
+	k := keyed[otp.Counter]{typeCounter, sqlInsertCounters, sqlSaveCounters, sqlAddCounters, sqlDropCounters, func(to *tuples, key otp.Key, c *otp.Counter) {
 		to.row()
 		to.uuid(key)
 		to.number(c.Value)
 		to.blob(store.PackTally(&c.Tally))
-	}
-	found := unfilled[otp.Counter](b.absent.counters)
-	gone := table(&b.records.Counters, slices.Concat(b.holes.counters, b.absent.counters), func(c otp.Change[otp.Key, otp.Counter]) {
-		if _, ok := found[c.Key]; ok {
-			found[c.Key] = c.Value
-		} else if b.seen.counters[c.Key] { // as a record or a placeholder
-			write(changed, c.Key, c.Value)
-		} else {
-			write(added, c.Key, c.Value)
-		}
-	})
-	claims(b.absent.counters, found, func(key otp.Key, c *otp.Counter) { write(fresh, key, c) })
-	queue[otp.Key](p, sqlInsertCounters, fresh, "", nil)
-	queue(p, sqlSaveCounters, changed, sqlDropCounters, gone)
-	queue[otp.Key](p, sqlAddCounters, added, "", nil)
+	}}
+	place(b, p, k, &b.records.Counters, b.holes.counters, b.absent.counters, b.seen.counters)
 }
 
 func (b *batch) saveDestinations(p *pipeline) {
-	fresh, changed, added := b.session.tuples(typeDestination), b.session.tuples(typeDestination), b.session.tuples(typeDestination)
-	write := func(to *tuples, key otp.Key, d *otp.Destination) {
+	k := keyed[otp.Destination]{typeDestination, sqlInsertDestinations, sqlSaveDestinations, sqlAddDestinations, sqlDropDestinations, func(to *tuples, key otp.Key, d *otp.Destination) {
 		to.row()
 		to.uuid(key)
 		to.blob(store.PackDestination(d))
 		to.text(d.Tenant)
 		to.number(store.Micros(d.Touched))
 		to.live(d.Live)
-	}
-	found := unfilled[otp.Destination](b.absent.destinations)
-	gone := table(&b.records.Destinations, slices.Concat(b.holes.destinations, b.absent.destinations), func(c otp.Change[otp.Key, otp.Destination]) {
-		if _, ok := found[c.Key]; ok {
-			found[c.Key] = c.Value
-		} else if b.seen.destinations[c.Key] { // as a record or a placeholder
-			write(changed, c.Key, c.Value)
-		} else {
-			write(added, c.Key, c.Value)
-		}
-	})
-	claims(b.absent.destinations, found, func(key otp.Key, d *otp.Destination) { write(fresh, key, d) })
-	queue[otp.Key](p, sqlInsertDestinations, fresh, "", nil)
-	queue(p, sqlSaveDestinations, changed, sqlDropDestinations, gone)
-	queue[otp.Key](p, sqlAddDestinations, added, "", nil)
+	}}
+	place(b, p, k, &b.records.Destinations, b.holes.destinations, b.absent.destinations, b.seen.destinations)
 }
 
 func (b *batch) saveVerifications(p *pipeline) {
