@@ -132,9 +132,6 @@ func New(ctx context.Context, o Options) (*App, error) {
 	opts.Observe = func(c store.Committed) { a.metrics.Batch(c.Steps, c.Took.Seconds()) }
 	a.Store = store.NewWriter(db.engine, opts)
 	err = a.assemble(ctx)
-	if err == nil && db.alone {
-		err = a.Service.LearnPrefixes(ctx)
-	}
 	if err != nil {
 		a.stopTraces(ctx)
 		return nil, errors.Join(err, a.Store.Close())
@@ -183,6 +180,9 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.Store.Beat(ctx, a.self); err != nil {
 		return fmt.Errorf("announce this server in the database: %w", err)
 	}
+	if err := a.lookAround(ctx); err != nil {
+		return fmt.Errorf("look for other servers on the database: %w", err)
+	}
 	mux, err := httpx.NewMux(a.routes(), httpx.NotFound)
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.Courier.Start(a.Service)
-	for _, loop := range []func(){a.beat, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore, a.keepUses, a.keepPulse} {
+	for _, loop := range []func(){a.beat, a.watchFleet, a.watchConfiguration, a.watchRing, a.reseal, a.sweep, a.watchStore, a.keepUses, a.keepPulse} {
 		a.loops.Go(loop)
 	}
 	a.loops.Go(func() { a.serve(a.public, a.listener, options.TLS != nil) })

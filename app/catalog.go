@@ -44,7 +44,6 @@ func dialects(h api.Host) []api.Dialect {
 type opened struct {
 	engine  store.Engine
 	options store.Options
-	alone   bool // no other server has the database
 }
 
 // openEngine is the catalogue of engines: one line each, by the scheme of the
@@ -57,7 +56,7 @@ func openEngine(ctx context.Context, o Options) (opened, error) {
 	case "postgres", "postgresql":
 		return openPostgres(ctx, o.Database, o.Writers)
 	case "memory":
-		return opened{engine: memory.New(), alone: true}, nil
+		return opened{engine: memory.New()}, nil
 	}
 	return opened{}, fmt.Errorf("database %q: must be sqlite:PATH or postgres://USER@HOST/NAME", scheme)
 }
@@ -67,7 +66,7 @@ func openSQLite(ctx context.Context, path string) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
-	return opened{engine: e, options: store.Options{Floor: e.Floor()}, alone: true}, nil
+	return opened{engine: e, options: store.Options{Floor: e.Floor()}}, nil
 }
 
 // defaultWriters is how many transactions a server has under way on PostgreSQL.

@@ -17,6 +17,7 @@ import (
 // How often the loops look.
 const (
 	beatPace   = 5 * time.Second
+	fleetPace  = 250 * time.Millisecond // until then, another server does not see what is counted in memory
 	configPace = 400 * time.Millisecond // a change reaches every server within a second
 	ringPace   = 2 * time.Second
 	sweepPace  = 5 * time.Second
@@ -44,6 +45,27 @@ func (a *App) beat() {
 			a.log.Warn("announce this server in the database", "error", err)
 		}
 	})
+}
+
+// watchFleet tells the core soon when another server has come.
+func (a *App) watchFleet() {
+	a.every(fleetPace, func(ctx context.Context) {
+		if err := a.lookAround(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("look for other servers on the database", "error", err)
+		}
+	})
+}
+
+// lookAround tells the core whether this server has its store for itself.
+func (a *App) lookAround(ctx context.Context) error {
+	alone, err := a.Store.Alone(ctx, a.self)
+	switch {
+	case err != nil:
+		return err
+	case alone:
+		return a.Service.LearnPrefixes(ctx)
+	}
+	return a.Service.SharePrefixes(ctx)
 }
 
 // watchConfiguration puts a changed configuration in force.

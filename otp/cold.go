@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// colds keeps the first starts to a prefix in memory, where the store serves this
-// server alone: most prefixes get a few a day and are never judged, and a row for
-// each would cost every start a read and a write of its own page. From a quarter
-// of the number on at which a prefix is judged, it has a row, into which what was
-// kept is folded; a stop writes the rest down. A crash forgets what had no row,
-// which is less than that quarter for each prefix.
+// colds keeps the first starts to a prefix in memory, as long as the store serves
+// this server alone: most prefixes get a few a day and are never judged, and a row
+// for each would cost every start a read and a write of its own page. From a
+// quarter of the number on at which a prefix is judged, it has a row, into which
+// what was kept is folded; a stop writes the rest down, and so does the coming of
+// another server. A crash forgets what had no row, which is less than that quarter
+// for each prefix.
 type colds struct {
 	mu     sync.Mutex
-	ready  bool // which prefixes have a row is known
-	stored map[Key]bool
+	ready  bool         // which prefixes have a row is known
+	stored map[Key]bool // they have; nil while other servers make rows too
 	seen   map[Key]coldPrefix
 }
 
@@ -40,28 +41,63 @@ type coldStart struct {
 	come   int  // the same of approvals
 }
 
-// LearnPrefixes reads which prefixes have a row. It is called before the first
-// start, and only by a server that has its store for itself: from then on few
-// starts read one. Errors: Unavailable, Internal.
+// LearnPrefixes reads which prefixes have a row, unless that is known. It is called
+// by a server that has its store for itself: from then on few starts read one.
+// Errors: Unavailable, Internal.
 func (s *Service) LearnPrefixes(ctx context.Context) error {
-	stored := make(map[Key]bool)
+	c := &s.colds
+	if !c.learn() {
+		return nil
+	}
 	for after, more := (Key{}), true; more; {
 		rows, err := s.o.Store.ScanCounters(ctx, after, sweepScan)
 		if err != nil {
+			c.share()
 			return unread(err)
 		}
+		c.mu.Lock()
 		for i := range rows {
 			if after = rows[i].Key; strings.HasPrefix(rows[i].Tally.Name, prefixWord) {
-				stored[after] = true
+				c.stored[after] = true
 			}
 		}
+		c.mu.Unlock()
 		more = len(rows) == sweepScan
 	}
-	c := &s.colds
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready, c.stored, c.seen = true, stored, make(map[Key]coldPrefix)
+	c.ready = true
 	return nil
+}
+
+// SharePrefixes writes down what is kept in memory and keeps no more there. It is
+// called when there is another server on the store, and does nothing when that is
+// so already. Errors: Unavailable, Internal.
+func (s *Service) SharePrefixes(ctx context.Context) error {
+	s.colds.share()
+	return s.KeepPrefixes(ctx)
+}
+
+// learn begins to note which prefixes have a row, unless that is known; starts of
+// the meantime note theirs too.
+func (c *colds) learn() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ready {
+		return false
+	}
+	c.stored = make(map[Key]bool)
+	if c.seen == nil {
+		c.seen = make(map[Key]coldPrefix)
+	}
+	return true
+}
+
+// share has every further start read its row.
+func (c *colds) share() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready, c.stored = false, nil
 }
 
 // take counts a start in memory, if that is enough for its prefix, and takes the
@@ -105,7 +141,7 @@ func (c *colds) settle(g *gate, passed bool) (come int) {
 	case g.cold.memory && known && !(passed && g.counted):
 		e.sends = max(e.sends-1, 0) // its window may have begun anew meanwhile
 		c.seen[g.cold.key] = e
-	case !g.cold.memory && c.ready && g.watch != nil && g.watch.used:
+	case !g.cold.memory && c.stored != nil && g.watch != nil && g.watch.used:
 		c.stored[g.cold.key] = true
 		delete(c.seen, g.cold.key)
 		come = e.approved - g.cold.come
@@ -180,30 +216,55 @@ func (s *Service) KeepPrefixes(ctx context.Context) error {
 	seen := c.seen
 	c.seen = make(map[Key]coldPrefix)
 	c.mu.Unlock()
-	var keys []Key
-	for key := range seen {
-		if seen[key].sends > 0 {
+	keys := make([]Key, 0, len(seen))
+	for key, e := range seen {
+		if e.sends > 0 {
 			keys = append(keys, key)
 		}
 	}
+	var err error
 	for chunk := range slices.Chunk(keys, sweepScan) {
-		err := s.do(ctx, Step{Load: Keys{Counters: chunk}, Decide: func(now time.Time, st *State) error {
-			for _, key := range chunk {
-				e := seen[key]
-				t, ok := s.Directory().Tenant(e.tenant)
-				if _, stored := st.Counters.Get(key); stored || !ok {
-					continue
-				}
-				row := Counter{Key: key, Tally: Tally{Tenant: e.tenant, Name: e.name, Until: now.Add(t.fraud.Window)}}
-				slot := row.Tally.slot(now, &t.fraud)
-				slot.Sends, slot.Approved = e.sends, e.approved
-				st.Counters.Put(key, row)
+		if err == nil {
+			err = s.keepPrefixes(ctx, chunk, seen)
+		}
+		c.written(chunk, seen, err == nil)
+	}
+	return err
+}
+
+// keepPrefixes is one step of it. A row may have come from a server that was not
+// known yet: what was seen here is added to it.
+func (s *Service) keepPrefixes(ctx context.Context, chunk []Key, seen map[Key]coldPrefix) error {
+	return s.do(ctx, Step{Load: Keys{Counters: chunk}, Decide: func(now time.Time, st *State) error {
+		for _, key := range chunk {
+			e := seen[key]
+			t, ok := s.Directory().Tenant(e.tenant)
+			if !ok || now.Sub(e.since) >= t.fraud.Window {
+				continue
 			}
-			return nil
-		}})
-		if err != nil {
-			return err
+			row, _ := st.Counters.Get(key)
+			row.Key, row.Tally.Tenant, row.Tally.Name = key, e.tenant, e.name
+			row.Tally.Until = latest(row.Tally.Until, now.Add(t.fraud.Window))
+			slot := row.Tally.slot(now, &t.fraud)
+			slot.Sends, slot.Approved = slot.Sends+e.sends, slot.Approved+e.approved
+			st.Counters.Put(key, row)
+		}
+		return nil
+	}})
+}
+
+// written notes that the prefixes have rows now, or keeps what could not be
+// written down.
+func (c *colds) written(keys []Key, seen map[Key]coldPrefix, done bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		switch e, now := seen[key], c.seen[key]; {
+		case !done:
+			e.sends, e.approved = e.sends+now.sends, e.approved+now.approved
+			c.seen[key] = e
+		case c.stored != nil:
+			c.stored[key] = true
 		}
 	}
-	return nil
 }

@@ -2,6 +2,7 @@ package otp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/otp"
+	"github.com/aldaba-otp/aldaba/store"
+	"github.com/aldaba-otp/aldaba/store/memory"
 	"github.com/aldaba-otp/aldaba/store/storetest/world"
 )
 
@@ -144,5 +147,48 @@ func TestWhatHasNoRowIsShown(t *testing.T) {
 		if n := len(names); n != 30 || len(slices.Compact(names)) != n {
 			t.Errorf("limit %d: %d names, %q", limit, n, names)
 		}
+	}
+}
+
+// TestAnotherServerIsToldWhatHadNoRow: when one comes, what the first kept in
+// memory is added to the rows, also where the other has made one meanwhile, and
+// from then on nothing is kept there until it has left.
+func TestAnotherServerIsToldWhatHadNoRow(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	pump(t, w, 0, 4)
+	other, _ := second(w)
+	for i := range 2 {
+		if _, err := other.Start(t.Context(), vendor(line(100+i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Engine.FailWith(memory.Trouble{Begin: &store.Failure{Class: store.Down, Cause: errors.New("gone")}})
+	if err := w.SharePrefixes(t.Context()); otp.KindOf(err) != otp.Unavailable {
+		t.Errorf("without the store: %v", err)
+	}
+	w.Engine.FailWith(memory.Trouble{})
+	for range 2 { // the second time there is nothing left to tell
+		if err := w.SharePrefixes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, w, vendor("+584129990001"))
+	if n := rows(t, w); n != 2 {
+		t.Errorf("%d rows, want one for each prefix", n)
+	}
+	if sent := pump(t, w, 4, 100); sent != 14 {
+		t.Errorf("%d more sent, want 14 of 20", sent)
+	}
+	if err := w.LearnPrefixes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	start(t, w, vendor("+584129990002"))
+	start(t, w, vendor("+584129980001"))
+	if n := rows(t, w); n != 2 {
+		t.Errorf("%d rows, want those that there were", n)
+	}
+	if sent := pump(t, w, 200, 10); sent != 0 {
+		t.Errorf("%d sent to a prefix that is closed", sent)
 	}
 }

@@ -88,6 +88,8 @@ type Fleet interface {
 	// Beat notes that server self is alive. An owner that has not beaten for
 	// [FleetTimeout] by the store's clock is dead and its messages are orphans.
 	Beat(ctx context.Context, self otp.ID) error
+	// Alone reports whether no other server is alive.
+	Alone(ctx context.Context, self otp.ID) (bool, error)
 	// Leave forgets the server, so that its messages are orphans at once.
 	Leave(ctx context.Context, self otp.ID) error
 }

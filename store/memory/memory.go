@@ -292,6 +292,21 @@ func (e *Engine) Beat(ctx context.Context, self otp.ID) error {
 	return nil
 }
 
+// Alone implements [store.Fleet].
+func (e *Engine) Alone(ctx context.Context, self otp.ID) (bool, error) {
+	if err := e.readable(ctx); err != nil {
+		return false, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for other := range e.beats {
+		if other != self && e.alive(other) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Leave implements [store.Fleet].
 func (e *Engine) Leave(ctx context.Context, self otp.ID) error {
 	if err := e.readable(ctx); err != nil {

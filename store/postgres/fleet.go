@@ -12,6 +12,15 @@ func (e *Engine) Beat(ctx context.Context, self otp.ID) error {
 	return e.look(ctx, sqlBeat, nil, self[:])
 }
 
+// Alone implements [store.Fleet].
+func (e *Engine) Alone(ctx context.Context, self otp.ID) (alone bool, err error) {
+	err = e.look(ctx, sqlAlone, func(r *row) error {
+		alone = r.truth()
+		return nil
+	}, self[:], int8Of(store.FleetTimeout.Microseconds()))
+	return alone, err
+}
+
 // Leave implements [store.Fleet].
 func (e *Engine) Leave(ctx context.Context, self otp.ID) error {
 	return e.look(ctx, sqlLeave, nil, self[:])

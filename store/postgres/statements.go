@@ -166,7 +166,9 @@ const (
 			SELECT 1 FROM server s WHERE s.id = m.owner AND s.seen > clock_timestamp() - $2::int8 * interval '1 microsecond')
 		ORDER BY id LIMIT $3::int8`
 
-	sqlBeat = `/*beat*/INSERT INTO server VALUES ($1, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen`
+	sqlBeat  = `/*beat*/INSERT INTO server VALUES ($1, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen`
+	sqlAlone = `/*alone*/SELECT NOT EXISTS (
+		SELECT 1 FROM server WHERE id <> $1 AND seen > clock_timestamp() - $2::int8 * interval '1 microsecond')`
 	// Servers that left without a word are forgotten long after they count as dead.
 	sqlLeave = `/*leave*/DELETE FROM server WHERE id = $1 OR seen < clock_timestamp() - interval '1 day'`
 
@@ -206,7 +208,7 @@ func statements() []string {
 		sqlDropVerifications, sqlDropMessages, sqlDropEvents, sqlEraseVerifications,
 		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,
 		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlScanCounters, sqlScanEvents, sqlScanJournals, sqlScanMessages, sqlOrphans,
-		sqlBeat, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
+		sqlBeat, sqlAlone, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
 		sqlLockAudit, sqlAddAudit, sqlAudit,
 	}
 }

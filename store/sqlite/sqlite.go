@@ -263,5 +263,8 @@ func (e *Engine) release() error {
 // that every other server is dead.
 func (e *Engine) Beat(context.Context, otp.ID) error { return nil }
 
+// Alone implements [store.Fleet], see Beat.
+func (e *Engine) Alone(context.Context, otp.ID) (bool, error) { return true, nil }
+
 // Leave implements [store.Fleet], see Beat.
 func (e *Engine) Leave(context.Context, otp.ID) error { return nil }

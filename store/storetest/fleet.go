@@ -56,6 +56,7 @@ func (s *suite) orphans(t *testing.T) {
 	if err := w.Beat(context.Background(), self); err != nil {
 		t.Fatal(err)
 	}
+	isAlone(t, w, self, true)
 	if err := w.Leave(context.Background(), self); err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +70,13 @@ func (s *suite) beat(t *testing.T) {
 	}
 	servers, ctx, self, other := s.pair(t), context.Background(), newID(), newID()
 	for i, id := range []otp.ID{self, other} {
+		isAlone(t, servers[0], self, true)
 		if err := servers[i].Beat(ctx, id); err != nil {
 			t.Fatal(err)
 		}
 	}
+	isAlone(t, servers[0], self, false)
+	isAlone(t, servers[1], other, false)
 	ids := outbox(t, servers[1], other)
 	same(t, orphans(t, servers[0], self, 100), []otp.ID(nil))
 	if err := servers[1].Beat(ctx, other); err != nil { // again is no error
@@ -82,4 +86,14 @@ func (s *suite) beat(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, orphans(t, servers[0], self, 100), ids)
+	isAlone(t, servers[0], self, true)
+}
+
+func isAlone(t *testing.T, w *store.Writer, self otp.ID, want bool) {
+	t.Helper()
+	alone, err := w.Alone(context.Background(), self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, alone, want)
 }
