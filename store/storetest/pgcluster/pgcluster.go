@@ -36,6 +36,8 @@ type Options struct {
 	// Fsync waits for the disk as in production. Without it a crash of the
 	// server's process loses nothing, a crash of the machine may.
 	Fsync bool
+	// Socket serves a Unix socket in the server's folder in place of TCP.
+	Socket bool
 	// Settings are further "name=value" lines of the configuration.
 	Settings []string
 	// Log takes what the server writes to its standard error, nil for nobody.
@@ -47,6 +49,7 @@ type Cluster struct {
 	dir     string // "" when the server is somebody else's
 	bin     string
 	opts    Options
+	port    string
 	admin   *url.URL // of the database postgres
 	account *account
 	process *os.Process
@@ -70,13 +73,14 @@ func StartAt(dir string, opts Options) (*Cluster, error) {
 	if err := c.initdb(); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
+	if c.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	c.admin = &url.URL{
-		Scheme: "postgres", User: url.User("aldaba"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		Path: "/postgres", RawQuery: "sslmode=disable",
+	c.admin = &url.URL{Scheme: "postgres", User: url.User("aldaba"), Path: "/postgres"}
+	if opts.Socket {
+		c.admin.RawQuery = url.Values{"host": {c.dir}, "port": {c.port}}.Encode()
+	} else {
+		c.admin.Host, c.admin.RawQuery = net.JoinHostPort("127.0.0.1", c.port), "sslmode=disable"
 	}
 	if err := c.Restart(); err != nil {
 		return nil, err
@@ -155,13 +159,13 @@ func (c *Cluster) initdb() error {
 	return nil
 }
 
-func freePort() (int, error) {
+func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, fmt.Errorf("pgcluster: %w", err)
+		return "", fmt.Errorf("pgcluster: %w", err)
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // Restart starts the server after Stop or Kill and waits until it answers.
@@ -173,9 +177,13 @@ func (c *Cluster) Restart() error {
 	if c.opts.Fsync {
 		fsync = "on"
 	}
-	args := []string{"-D", c.dir, "-p", c.admin.Port()}
+	listen, sockets := "127.0.0.1", ""
+	if c.opts.Socket {
+		listen, sockets = "", c.dir
+	}
+	args := []string{"-D", c.dir, "-p", c.port}
 	for _, setting := range append([]string{
-		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=128MB",
+		"listen_addresses=" + listen, "unix_socket_directories=" + sockets, "max_connections=200", "shared_buffers=128MB",
 		"max_wal_size=4GB", "synchronous_commit=on", "fsync=" + fsync, "log_checkpoints=off",
 	}, c.opts.Settings...) {
 		args = append(args, "-c", setting)
