@@ -189,9 +189,14 @@ func (t *Table[K, V]) dirty() bool {
 // Draft is one step's view of a table: what it puts stays its own until the
 // step is merged.
 type Draft[K comparable, V any] struct {
-	table *Table[K, V]
-	own   []draftRow[K, V]
+	table  *Table[K, V]
+	own    []draftRow[K, V] // as they came; the last one of a key counts
+	newest map[K]int        // where that one stands, once there are manyRows
 }
+
+// manyRows is how many rows of one step are found by a map. Most steps put one
+// or two, for which looking through them costs less.
+const manyRows = 16
 
 type draftRow[K comparable, V any] struct {
 	key   K
@@ -204,13 +209,11 @@ var errNotLoaded = errors.New("otp: a decision reads a record that its step did 
 // Get returns a copy of the record and whether it exists.
 func (d *Draft[K, V]) Get(key K) (V, bool) {
 	var none V
-	for i := len(d.own) - 1; i >= 0; i-- {
-		if d.own[i].key == key {
-			if d.own[i].value == nil {
-				return none, false
-			}
-			return *d.own[i].value, true
+	if own, ok := d.mine(key); ok {
+		if own == nil {
+			return none, false
 		}
+		return *own, true
 	}
 	r, ok := d.table.rows[key]
 	if !ok {
@@ -223,15 +226,46 @@ func (d *Draft[K, V]) Get(key K) (V, bool) {
 }
 
 // Put keeps the record under key, new or changed.
-func (d *Draft[K, V]) Put(key K, value V) { d.own = append(d.own, draftRow[K, V]{key, &value}) }
+func (d *Draft[K, V]) Put(key K, value V) { d.add(key, &value) }
 
 // Delete removes the record.
-func (d *Draft[K, V]) Delete(key K) { d.own = append(d.own, draftRow[K, V]{key, nil}) }
+func (d *Draft[K, V]) Delete(key K) { d.add(key, nil) }
+
+func (d *Draft[K, V]) add(key K, value *V) {
+	d.own = append(d.own, draftRow[K, V]{key, value})
+	if len(d.own) < manyRows {
+		return
+	}
+	if d.newest == nil {
+		d.newest = make(map[K]int, 2*manyRows)
+		for i := range d.own {
+			d.newest[d.own[i].key] = i
+		}
+	}
+	d.newest[key] = len(d.own) - 1
+}
+
+// mine returns what the step itself has put under a key, nil for a deletion.
+func (d *Draft[K, V]) mine(key K) (value *V, ok bool) {
+	if d.newest != nil {
+		i, ok := d.newest[key]
+		if !ok {
+			return nil, false
+		}
+		return d.own[i].value, true
+	}
+	for i := len(d.own) - 1; i >= 0; i-- {
+		if d.own[i].key == key {
+			return d.own[i].value, true
+		}
+	}
+	return nil, false
+}
 
 // of begins a step's view anew.
 func (d *Draft[K, V]) of(t *Table[K, V]) {
 	clear(d.own)
-	d.table, d.own = t, d.own[:0]
+	d.table, d.own, d.newest = t, d.own[:0], nil
 }
 
 func (d *Draft[K, V]) merge() {
