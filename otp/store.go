@@ -123,7 +123,7 @@ type Records struct {
 
 // Table holds the records of one kind within a batch.
 type Table[K comparable, V any] struct {
-	rows map[K]*row[V]
+	rows map[K]row[V]
 }
 
 // row is one loaded or new record.
@@ -134,18 +134,18 @@ type row[V any] struct {
 }
 
 // Load puts a record that the engine found.
-func (t *Table[K, V]) Load(key K, value V) { t.set(key, &row[V]{value: &value, old: &value}) }
+func (t *Table[K, V]) Load(key K, value V) { t.set(key, row[V]{value: &value, old: &value}) }
 
 // Miss notes that the engine looked for a record and found none.
 func (t *Table[K, V]) Miss(key K) {
 	if _, ok := t.rows[key]; !ok {
-		t.set(key, &row[V]{})
+		t.set(key, row[V]{})
 	}
 }
 
-func (t *Table[K, V]) set(key K, r *row[V]) {
+func (t *Table[K, V]) set(key K, r row[V]) {
 	if t.rows == nil {
-		t.rows = make(map[K]*row[V])
+		t.rows = make(map[K]row[V])
 	}
 	t.rows[key] = r
 }
@@ -270,12 +270,9 @@ func (d *Draft[K, V]) of(t *Table[K, V]) {
 
 func (d *Draft[K, V]) merge() {
 	for _, own := range d.own {
-		r, ok := d.table.rows[own.key]
-		if !ok {
-			r = &row[V]{}
-			d.table.set(own.key, r)
-		}
+		r := d.table.rows[own.key]
 		r.value, r.dirty = own.value, true
+		d.table.set(own.key, r)
 	}
 }
 
