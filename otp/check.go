@@ -44,8 +44,8 @@ type target struct {
 	dest    Destination
 }
 
-func (s *Service) target(ring *Ring, caller Caller, dialect string, ref Ref) *target {
-	t := &target{caller: caller, dialect: dialect, ref: ref}
+func (s *Service) target(ring *Ring, caller Caller, dialect string, ref Ref) target {
+	t := target{caller: caller, dialect: dialect, ref: ref}
 	if ref.ID.IsZero() {
 		t.handle = ring.handleKey(caller.Tenant, dialect, ref.Session)
 	}
@@ -135,18 +135,19 @@ func (s *Service) judgeGuess(ctx context.Context, g *guess) (View, Outcome, erro
 		g.gate = g.bound(g.ring, tenant, g.client)
 	}
 	load := g.keys()
-	load.Replays, load.Counters = g.replay.keys(), g.gate.keys()
-	var refusal error
-	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
-		var failure error
-		refusal, failure = g.decide(now, st)
-		return failure
-	}})
+	load.Replays, load.Counters = g.replay.keys(), g.gate.keys(nil)
+	err = s.carryOut(ctx, Step{Load: load, Decide: func(now time.Time, st *State) (failure error) {
+		if g.refusal, failure = g.decide(now, st); failure != nil {
+			return failure
+		}
+		g.said.hear(s, now, st)
+		return nil
+	}}, &g.said)
 	switch {
 	case err != nil:
 		return View{}, 0, err
-	case refusal != nil:
-		return View{}, g.outcome, refusal
+	case g.refusal != nil:
+		return View{}, g.outcome, g.refusal
 	}
 	if ok && !g.v.Spec.Test && !g.v.Spec.Decoy && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
 		s.judged(ctx, tenant, g.outcome)
@@ -163,7 +164,7 @@ func (s *Service) judgeGuess(ctx context.Context, g *guess) (View, Outcome, erro
 
 // guess is one code to be judged.
 type guess struct {
-	*target
+	target
 	service *Service
 	ring    *Ring
 	code    string
@@ -180,6 +181,8 @@ type guess struct {
 	locks   bool // it locked the address
 	outcome Outcome
 	view    View
+	refusal error // an answer whose writes are kept
+	said    said
 }
 
 // decide is the atomic step of a check. A refusal is an answer whose writes

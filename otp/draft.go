@@ -37,6 +37,9 @@ type draft struct {
 	vouched bool       // a challenge was passed
 	decoy   decoy
 	token   Key // of its token, when vouched
+
+	refusal error // of the step, in its present run
+	said    said
 }
 
 // draft checks everything that can be known before the step.
@@ -234,23 +237,29 @@ func (d *draft) wording(s *Service, _ *Directory) *Error {
 	if len(d.req.Metadata) > 4096 {
 		return invalid("metadata", "must be at most 4096 bytes")
 	}
-	locales := d.tenant.locales(d.profile.Name, d.req.Channel)
-	// The tenant's own language is the last preference, so that its "es-VE" is
-	// served by a text in "es".
-	preferences := append(slices.Clone(d.req.Locales), d.tenant.locale())
-	d.record.Spec.Locale = s.o.Languages.Match(locales, preferences)
+	d.record.Spec.Locale = d.language(s)
 	sender := cmp.Or(d.req.Sender, d.profile.Sender)
 	d.letter = Letter{To: d.address.Send, Sender: sender, Text: d.req.Text, Default: d.req.DefaultText, Variables: d.req.Variables, Payment: d.req.Payment}
-	channels := []Channel{d.req.Channel}
-	for i := 1; i < len(d.record.Spec.Plan); i++ {
-		channels = append(channels, d.record.Spec.Plan[i].Channel)
+	if err := d.fillable(d.req.Channel); err != nil {
+		return err
 	}
-	for _, channel := range channels {
-		if err := d.fillable(channel); err != nil {
+	for i := 1; i < len(d.record.Spec.Plan); i++ {
+		if err := d.fillable(d.record.Spec.Plan[i].Channel); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// language chooses that of the text.
+func (d *draft) language(s *Service) string {
+	locales, own := d.tenant.locales(d.profile.Name, d.req.Channel), d.tenant.locale()
+	if len(d.req.Locales) == 0 && locales[0] == own {
+		return own // nobody asked for another one
+	}
+	// The tenant's own language is the last preference, so that its "es-VE" is
+	// served by a text in "es".
+	return s.o.Languages.Match(locales, append(slices.Clone(d.req.Locales), own))
 }
 
 // fillable refuses a start whose text on a channel shows what nobody gave.

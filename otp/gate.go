@@ -71,11 +71,12 @@ func (d *denial) worse(other denial) {
 	d.soft = soft
 }
 
-func (g *gate) keys() []Key {
+// keys adds what the rules need to what else a step loads.
+func (g *gate) keys(all []Key) []Key {
 	if g == nil {
-		return nil
+		return all
 	}
-	all := make([]Key, 0, len(g.rules)+1)
+	all = slices.Grow(all, len(g.rules)+1)
 	for i := range g.rules {
 		all = append(all, g.rules[i].key)
 	}
@@ -93,7 +94,7 @@ func (s *Service) gateOf(d *draft) *gate {
 	limits := &d.tenant.limits
 	g.everywhere(dir, ring, d.address)
 	s.tenantRate(g, ring)
-	for _, name := range slices.Sorted(maps.Keys(d.req.Limits)) {
+	for _, name := range sortedNames(d.req.Limits) {
 		if rate := limits.Keys[name]; rate.bounds() {
 			g.addKeyed(RuleKey+name, ring, rate, false, "raise limits.keys."+name, "key "+name, d.req.Limits[name])
 		}
@@ -102,8 +103,8 @@ func (s *Service) gateOf(d *draft) *gate {
 		g.clients(ring, limits.Client, d.req.Client)
 		if !d.address.Email {
 			prefix := prefixOf(d.address.Send)
-			g.add(RulePrefix, ring, limits.Prefix, true, "raise limits.prefix, or put the prefix on the allow-list", "prefix "+prefix)
-			g.add(RuleCountry, ring, limits.Country, true, "raise limits.country", "country "+cmp.Or(d.record.Spec.Country, "unknown"))
+			g.add(RulePrefix, ring, limits.Prefix, true, "raise limits.prefix, or put the prefix on the allow-list", prefixWord, prefix)
+			g.add(RuleCountry, ring, limits.Country, true, "raise limits.country", "country ", cmp.Or(d.record.Spec.Country, "unknown"))
 			g.watch = d.tenant.watch(ring, prefix)
 		}
 	}
@@ -150,8 +151,10 @@ func (g *gate) everywhere(dir *Directory, ring *Ring, a Address) {
 func (d *Directory) crowded() bool { return len(d.tenants)*daySends > everywhereSends }
 
 // add bounds what is named.
-func (g *gate) add(rule string, ring *Ring, rate Rate, soft bool, remedy, name string) {
+// A word and a value, which may be shown, make up the name.
+func (g *gate) add(rule string, ring *Ring, rate Rate, soft bool, remedy, word, value string) {
 	if rate.bounds() {
+		name := word + value
 		g.addKeyed(rule, ring, rate, soft, remedy, name, name)
 	}
 }
@@ -319,7 +322,7 @@ func prefixOf(number string) string {
 
 // checkKeys reads what a start says of the application's own limits.
 func (d *draft) checkKeys() *Error {
-	for _, name := range slices.Sorted(maps.Keys(d.req.Limits)) {
+	for _, name := range sortedNames(d.req.Limits) {
 		if _, ok := d.tenant.limits.Keys[name]; !ok {
 			return invalid("limits", "names %q, which is no key of the tenant's limits", limited32(name))
 		}
@@ -328,6 +331,14 @@ func (d *draft) checkKeys() *Error {
 		}
 	}
 	return nil
+}
+
+// sortedNames lists the names of what most requests have none of.
+func sortedNames(m map[string]string) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
 }
 
 // limited32 cuts a name from outside for an answer.

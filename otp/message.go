@@ -137,67 +137,95 @@ type Follow struct {
 // expected any more leaves the outbox. Errors: NotFound when the message is not
 // this server's any more, Unavailable, Internal.
 func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
-	m, ring := &d.Message, s.Ring()
-	a.Detail = d.cover(ring, a.Detail)
-	load := Keys{Messages: []ID{m.ID}}
-	for _, id := range a.IDs {
-		load.Handles = append(load.Handles, ring.carrierKey(a.Provider, id))
-	}
-	paid := s.purse(m.Tenant, m.ID)
-	load.Counters = paid.keys()
-	var next *Message
-	if d.Verification.goesOn() && a.Result == EventUnsent {
-		id, err := s.newID()
-		if err != nil {
-			return Follow{}, err
-		}
-		next = &Message{ID: id, Owner: s.o.Server}
-		load.Verifications = []ID{d.Verification.ID}
-		load.Counters = append(load.Counters, s.purse(m.Tenant, id).keys()...)
-	}
-	var refusal error
-	var f Follow
-	err := s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
-		f, refusal = Follow{}, nil
-		stored, ok := st.Messages.Get(m.ID)
-		if !ok || stored.Owner != s.o.Server {
-			refusal = &Error{Kind: NotFound, Message: "the message is another server's"}
-			return nil
-		}
-		if stored.Attempt > m.Attempt { // told already; the answer was lost
-			return nil
-		}
-		if a.Result == EventRetry && paid.short(now, st, a.Cost, 0).wait > 0 {
-			a.Result, a.Detail = EventUnsent, a.Detail+" "+RuleDayMoney // a further try would cost more than the day has
-		}
-		d.tell(now, st, &stored, &a)
-		if a.Result == EventUnsent && a.Copies == 0 {
-			paid.count(now, st, -1) // no carrier can have taken it
-		}
-		if a.Result == EventRetry {
-			paid.spend(now, st, &stored, a.Cost)
-		} else {
-			paid.settle(now, st, &stored, a.Cost)
-		}
-		var err error
-		switch a.Result {
-		case EventRetry:
-			stored.Attempt++
-			stored.NextAt, stored.Copies = a.NextAt, a.Copies
-			st.Messages.Put(m.ID, stored)
-		case EventSent:
-			f = d.taken(now, st, stored, a, load.Handles)
-		case EventUnsent:
-			f, err = s.giveUp(now, st, stored, next)
-		default:
-			st.Messages.Delete(m.ID)
-		}
-		return err
-	}})
+	r := &report{service: s, d: d, try: a, paid: s.purse(d.Message.Tenant, d.Message.ID)}
+	load, err := r.load()
 	if err != nil {
 		return Follow{}, err
 	}
-	return f, refusal
+	err = s.carryOut(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		if err := r.decide(now, st); err != nil {
+			return err
+		}
+		r.said.hear(s, now, st)
+		return nil
+	}}, &r.said)
+	if err != nil {
+		return Follow{}, err
+	}
+	return r.follow, r.refusal
+}
+
+// report is what became of a try, on its way into the store.
+type report struct {
+	service *Service
+	d       *Dispatch
+	try     Attempt
+	paid    purse
+	handles []Key    // by which receipts will name the message
+	next    *Message // of the next leg, if there is one and the message may be given up
+
+	follow  Follow // of the step, in its present run
+	refusal error
+	said    said
+}
+
+// load names what the step reads, and covers what nobody may read.
+func (r *report) load() (Keys, error) {
+	s, m, ring := r.service, &r.d.Message, r.service.Ring()
+	r.try.Detail = r.d.cover(ring, r.try.Detail)
+	for _, id := range r.try.IDs {
+		r.handles = append(r.handles, ring.carrierKey(r.try.Provider, id))
+	}
+	load := Keys{Messages: []ID{m.ID}, Handles: r.handles, Counters: r.paid.keys()}
+	if r.d.Verification.goesOn() && r.try.Result == EventUnsent {
+		id, err := s.newID()
+		if err != nil {
+			return Keys{}, err
+		}
+		r.next = &Message{ID: id, Owner: s.o.Server}
+		load.Verifications = []ID{r.d.Verification.ID}
+		load.Counters = append(load.Counters, s.purse(m.Tenant, id).keys()...)
+	}
+	return load, nil
+}
+
+// decide is the atomic step of a report.
+func (r *report) decide(now time.Time, st *State) (failure error) {
+	r.follow, r.refusal = Follow{}, nil
+	d, a, m := r.d, &r.try, &r.d.Message
+	stored, ok := st.Messages.Get(m.ID)
+	if !ok || stored.Owner != r.service.o.Server {
+		r.refusal = &Error{Kind: NotFound, Message: "the message is another server's"}
+		return nil
+	}
+	if stored.Attempt > m.Attempt { // told already; the answer was lost
+		return nil
+	}
+	if a.Result == EventRetry && r.paid.short(now, st, a.Cost, 0).wait > 0 {
+		a.Result, a.Detail = EventUnsent, a.Detail+" "+RuleDayMoney // a further try would cost more than the day has
+	}
+	d.tell(now, st, &stored, a)
+	if a.Result == EventUnsent && a.Copies == 0 {
+		r.paid.count(now, st, -1) // no carrier can have taken it
+	}
+	if a.Result == EventRetry {
+		r.paid.spend(now, st, &stored, a.Cost)
+	} else {
+		r.paid.settle(now, st, &stored, a.Cost)
+	}
+	switch a.Result {
+	case EventRetry:
+		stored.Attempt++
+		stored.NextAt, stored.Copies = a.NextAt, a.Copies
+		st.Messages.Put(m.ID, stored)
+	case EventSent:
+		r.follow = d.taken(now, st, stored, a, r.handles)
+	case EventUnsent:
+		r.follow, failure = r.service.giveUp(now, st, stored, r.next)
+	default:
+		st.Messages.Delete(m.ID)
+	}
+	return failure
 }
 
 // tell journals a try. What a carrier took and delivered in one breath was sent
@@ -229,7 +257,7 @@ func (d *Dispatch) told(now time.Time, n int, kind EventKind, provider, detail s
 
 // taken keeps what a carrier took for as long as something is to be expected:
 // its receipt, or the next leg of a plan.
-func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles []Key) Follow {
+func (d *Dispatch) taken(now time.Time, st *State, m Message, a *Attempt, handles []Key) Follow {
 	for _, key := range handles {
 		st.Handles.Put(key, Handle{Key: key, Verification: m.Verification, Message: m.ID})
 	}
@@ -251,7 +279,8 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a Attempt, handles
 	}
 	m.wait()
 	st.Messages.Put(m.ID, m)
-	return Follow{Waiting: &m}
+	waiting := m // the parameter itself would be on the heap in any case
+	return Follow{Waiting: &waiting}
 }
 
 // giveUp drops a message that nobody will carry, and begins the next leg of its

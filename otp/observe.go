@@ -46,24 +46,37 @@ func (e *Event) Rule() string {
 	return rule
 }
 
-// do carries out a step and gives an unknown error its kind. What the step
-// journaled is observed after the commit, and handed to the courier where a
-// tenant's webhook is to hear of it.
+// said is what a decision journaled, and who is to hear of it.
+type said struct {
+	events  []Event
+	notices []Message
+	once    []ID
+}
+
+// hear ends a decision that is made for [Service.carryOut].
+func (x *said) hear(s *Service, now time.Time, st *State) {
+	x.events = st.events
+	x.notices, x.once = s.notices(now, st)
+}
+
+// do carries out a step as carryOut does.
 func (s *Service) do(ctx context.Context, step Step) error {
-	var said struct { // by the decision
-		events  []Event
-		notices []Message
-		once    []ID
-	}
+	var said said
 	decide := step.Decide
 	step.Decide = func(now time.Time, st *State) error {
 		if err := decide(now, st); err != nil {
 			return err
 		}
-		said.events = st.events
-		said.notices, said.once = s.notices(now, st)
+		said.hear(s, now, st)
 		return nil
 	}
+	return s.carryOut(ctx, step, &said)
+}
+
+// carryOut carries out a step and gives an unknown error its kind. What the step
+// journaled, which its decision lets said hear, is observed after the commit, and
+// handed to the courier where a tenant's webhook is to hear of it.
+func (s *Service) carryOut(ctx context.Context, step Step, said *said) error {
 	if err := s.o.Store.Do(ctx, step); err != nil {
 		return AsError(err)
 	}

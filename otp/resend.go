@@ -21,7 +21,7 @@ type ResendRequest struct {
 
 // act is a change of one verification that sends, ends or only looks.
 type act struct {
-	*target
+	target
 	ring    *Ring
 	message *Message
 	purse   purse // from which message is paid
@@ -46,7 +46,7 @@ func (s *Service) perform(ctx context.Context, caller Caller, dialect string, re
 	}
 	defer done()
 	load := a.keys()
-	load.Replays, load.Counters = replay.keys(), append(m.paid.keys(), m.gate.keys()...)
+	load.Replays, load.Counters = replay.keys(), m.gate.keys(m.paid.keys())
 	var refusal error
 	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
 		a.message = nil

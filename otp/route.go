@@ -111,6 +111,9 @@ func (r *Route) rank(channel Channel, to, country string) int {
 // The draw is that of Efraimidis and Spirakis, "Weighted random sampling with a
 // reservoir" (2006): the smallest of -ln(u)/weight comes first.
 func order(carriers []Carrier, draw func() float64) []Carrier {
+	if len(carriers) == 1 {
+		return slices.Clone(carriers)
+	}
 	type drawn struct {
 		Carrier
 		priority int

@@ -119,22 +119,21 @@ func (s *Service) Start(ctx context.Context, req StartRequest) (View, error) {
 		return View{}, err
 	}
 	defer done()
-	var refusal error
-	load := Keys{Destinations: []Key{d.key}, Replays: append(d.replay.keys(), d.tokens()...), Counters: append(d.purse.keys(), d.gate.keys()...)}
+	load := Keys{Destinations: []Key{d.key}, Replays: append(d.replay.keys(), d.tokens()...), Counters: d.gate.keys(d.purse.keys())}
 	if d.handle != (Key{}) {
 		load.Handles = []Key{d.handle}
 	}
-	step := Step{Load: load, Decide: func(now time.Time, st *State) error {
-		refusal = d.decide(now, st)
+	err = s.carryOut(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		d.refusal = d.decide(now, st)
+		d.said.hear(s, now, st)
 		return nil
-	}}
-	err = s.do(ctx, step)
-	s.settle(d, err, err == nil && refusal == nil && d.again.first.IsZero())
+	}}, &d.said)
+	s.settle(d, err, err == nil && d.refusal == nil && d.again.first.IsZero())
 	if err != nil {
 		return View{}, err
 	}
-	if refusal != nil {
-		return View{}, refusal
+	if d.refusal != nil {
+		return View{}, d.refusal
 	}
 	if !d.again.first.IsZero() {
 		return s.firstView(ctx, d)
