@@ -34,6 +34,7 @@ type Directory struct {
 	priced      map[string]bool // tenants with a price in a route, or with limits of a day
 	anyPriced   bool
 	hashes      []string // of all passwords, to hold those of unknown logins against
+	texts       texts
 }
 
 type credentialKey struct {
@@ -57,7 +58,7 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 	d := &Directory{
 		tenants: make(map[string]*Tenant), providers: make(map[string]Provider),
 		credentials: make(map[credentialKey][]credentialRef), profiles: make(map[profileKey]*Profile),
-		priced: make(map[string]bool),
+		priced: make(map[string]bool), texts: builtinTexts(),
 	}
 	var faults Mistakes
 	for i, p := range providers {
@@ -75,6 +76,10 @@ func NewDirectory(tenants []Tenant, providers []Provider) (*Directory, error) {
 		d.tenants[t.Name] = &t
 		d.listens = d.listens || len(t.Webhooks) > 0
 		t.limits, t.fraud, t.list = t.Limits.with(defaultLimits()), t.FraudWatch.filled(), listOf(t.Lists)
+		t.texts = d.texts
+		for j := range t.Templates {
+			d.texts.add(t.Templates[j].Subject, t.Templates[j].Text)
+		}
 		d.priced[t.Name] = t.hasPrices() || t.limits.DayMessages > 0 || t.limits.DayMoney > 0
 		d.anyPriced = d.anyPriced || d.priced[t.Name]
 		faults = append(faults, t.check(path)...)

@@ -56,6 +56,37 @@ func parseTemplate(s string) (text, error) {
 	return parsed, nil
 }
 
+// texts are parsed templates by their source, so that what a configuration holds is
+// parsed once. They are not changed once the directory is in force.
+type texts map[string]text
+
+// builtinTexts returns those without a link or a payment, which are sent most.
+func builtinTexts() texts {
+	all := make(texts)
+	for _, locale := range builtinLocales() {
+		b := builtinText(locale)
+		all.add(b.subject, b.short, b.long, b.spoken)
+	}
+	return all
+}
+
+// add parses templates; one that is wrong is found out by who checks it.
+func (t texts) add(sources ...string) {
+	for _, source := range sources {
+		if parsed, err := parseTemplate(source); err == nil {
+			t[source] = parsed
+		}
+	}
+}
+
+// parsed returns a template, whether it is one of these or not.
+func (t texts) parsed(source string) (text, error) {
+	if known, ok := t[source]; ok {
+		return known, nil
+	}
+	return parseTemplate(source)
+}
+
 // parsePercent reads Modica's form, in which %(code)s is the one placeholder
 // and everything else is literal.
 func parsePercent(s string) text {

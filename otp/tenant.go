@@ -47,6 +47,7 @@ type Tenant struct {
 	limits Limits
 	fraud  FraudWatch
 	list   list
+	texts  texts // of the directory
 }
 
 // Challenge is how somebody shows that he is no program: with a token that his

@@ -158,7 +158,7 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 	}
 	var err error
 	if channel == Email { // nothing else shows one
-		if w.subject, err = parseTemplate(subject); err != nil {
+		if w.subject, err = t.texts.parsed(subject); err != nil {
 			return w, err
 		}
 	}
@@ -166,7 +166,7 @@ func (t *Tenant) wordingFor(profile string, channel Channel, locale string, lett
 		w.body = parsePercent(own)
 		return w, nil
 	}
-	w.body, err = parseTemplate(body)
+	w.body, err = t.texts.parsed(body)
 	return w, err
 }
 
