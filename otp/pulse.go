@@ -16,7 +16,7 @@ import (
 type pulse struct {
 	mu       sync.Mutex
 	prefixes map[Key]pulsed
-	groups   map[group]Slot
+	groups   map[group]*Slot
 	carried  [2]map[ID]string // who carried a verification's newest message: young and older ones
 	strange  []lost           // approvals of verifications that another server carried
 }
@@ -112,7 +112,7 @@ func (p *pulse) note(e *Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.groups == nil {
-		p.groups, p.carried = make(map[group]Slot), [2]map[ID]string{{}, {}}
+		p.groups, p.carried = make(map[group]*Slot), [2]map[ID]string{{}, {}}
 	}
 	country := group{e.Tenant, groupCountry, e.Facts.Country}
 	switch e.Kind {
@@ -143,11 +143,15 @@ func (p *pulse) count(g group, sends, approved int) {
 		return
 	}
 	s := p.groups[g]
-	p.groups[g] = Slot{Sends: s.Sends + sends, Approved: s.Approved + approved}
+	if s == nil {
+		s = &Slot{}
+		p.groups[g] = s
+	}
+	s.Sends, s.Approved = s.Sends+sends, s.Approved+approved
 }
 
 // due takes what is to be written down: all of it, or what does not wait.
-func (p *pulse) due(all bool) (prefixes map[Key]pulsed, groups map[group]Slot, strange []lost) {
+func (p *pulse) due(all bool) (prefixes map[Key]pulsed, groups map[group]*Slot, strange []lost) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, x := range p.prefixes {
@@ -164,7 +168,7 @@ func (p *pulse) due(all bool) (prefixes map[Key]pulsed, groups map[group]Slot, s
 	}
 	if all {
 		groups, strange = p.groups, p.strange
-		p.groups, p.strange = make(map[group]Slot), nil
+		p.groups, p.strange = make(map[group]*Slot), nil
 		if p.carried[0] == nil {
 			p.carried = [2]map[ID]string{{}, {}}
 		}
@@ -183,9 +187,10 @@ func (s *Service) KeepPulse(ctx context.Context, all bool) error {
 			for i := len(events) - 1; i >= 0; i-- {
 				if _, provider, _, ok := events[i].Carried(); ok && events[i].Kind == EventSent {
 					g := group{l.tenant, groupCarrier, provider}
-					slot := groups[g]
-					slot.Approved++
-					groups[g] = slot
+					if groups[g] == nil {
+						groups[g] = &Slot{}
+					}
+					groups[g].Approved++
 					break
 				}
 			}
@@ -209,7 +214,7 @@ func (s *Service) KeepPulse(ctx context.Context, all bool) error {
 			s.addApprovals(now, st, key, x.n)
 		}
 		for key, g := range rows {
-			addConversion(now, st, key, g, groups[g])
+			addConversion(now, st, key, g, *groups[g])
 		}
 		return nil
 	}})
