@@ -127,10 +127,6 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 	r := roundOf{c: c, j: j, text: text, verdict: otp.Attempt{
 		Result: otp.EventUnsent, Detail: "no provider", Copies: j.dispatch.Message.Copies, Hedge: way.Hedge,
 	}}
-	j.ways = j.ways[:0:0]
-	for _, carrier := range way.Carriers {
-		j.ways = append(j.ways, carrier.Provider)
-	}
 	for _, carrier := range c.admitted(j, way.Carriers, &r) {
 		if slices.Contains(j.refused, carrier.Provider) {
 			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Rejected.String()
@@ -139,6 +135,10 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 		if over, known := r.offer(carrier); over {
 			return r.verdict, known
 		}
+	}
+	j.ways = j.ways[:0:0]
+	for _, carrier := range way.Carriers {
+		j.ways = append(j.ways, carrier.Provider)
 	}
 	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after)
 	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost {
@@ -151,12 +151,11 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 // message is always made: when all are open, all are asked.
 func (c *Courier) admitted(j *job, carriers []otp.Carrier, r *roundOf) []otp.Carrier {
 	now := c.o.Clock.Now()
-	var open []otp.Carrier
-	for _, carrier := range carriers {
-		if c.breakers.ready(c.place(carrier.Provider, j), now) {
-			open = append(open, carrier)
-		}
+	shut := func(carrier otp.Carrier) bool { return !c.breakers.ready(c.place(carrier.Provider, j), now) }
+	if len(carriers) > 0 && !slices.ContainsFunc(carriers, shut) {
+		return carriers
 	}
+	open := slices.DeleteFunc(slices.Clone(carriers), shut)
 	if len(open) == 0 && !j.retry {
 		return carriers
 	}
@@ -357,7 +356,7 @@ func (c *Courier) report(j *job, a otp.Attempt) {
 	var follow otp.Follow
 	for {
 		var err error
-		if follow, err = c.service.Report(context.WithoutCancel(c.ctx), &j.dispatch, a); err == nil {
+		if follow, err = c.service.Report(c.lasting, &j.dispatch, a); err == nil {
 			break
 		}
 		if kind := otp.KindOf(err); kind != otp.Unavailable {

@@ -73,9 +73,10 @@ type Courier struct {
 	alive   int // workers
 	closed  bool
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	ctx     context.Context
+	cancel  context.CancelFunc
+	lasting context.Context // ctx without its end
+	done    sync.WaitGroup
 }
 
 // job is one message in hand.
@@ -105,6 +106,7 @@ func New(o Options) *Courier {
 	c.herald = newHerald(c)
 	c.work, c.changed = sync.NewCond(&c.mu), sync.NewCond(&c.mu)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.lasting = context.WithoutCancel(c.ctx)
 	c.SetProviders(nil)
 	return c
 }
