@@ -49,3 +49,17 @@ func (w *Writer) answered(c *call) error {
 	w.spare.Put(c)
 	return answer
 }
+
+// refuse answers those who were queued behind the last batch.
+func (w *Writer) refuse() {
+	for {
+		select {
+		case c := <-w.queue:
+			if c.state.CompareAndSwap(waiting, taken) {
+				c.tell(unavailable(errClosed))
+			}
+		default:
+			return
+		}
+	}
+}

@@ -133,6 +133,7 @@ func (w *Writer) Close() error {
 		close(w.closed)
 		w.done.Wait()
 		close(w.ended)
+		w.refuse()
 	})
 	<-w.ended
 	return w.Engine.Close()
@@ -156,15 +157,20 @@ func (w *Writer) Do(ctx context.Context, step otp.Step) error {
 		return unavailable(errors.New("store: the queue is full"))
 	}
 	select {
-	case <-c.done:
-		return w.answered(c)
-	case <-ctx.Done():
-		if c.state.CompareAndSwap(waiting, left) {
-			return unavailable(ctx.Err())
-		}
-	case <-w.ended: // it was queued behind the last batch
+	case <-w.ended: // it may be queued behind those that Close refused
 		if c.state.CompareAndSwap(waiting, left) {
 			return unavailable(errClosed)
+		}
+	default: // it is in a batch, or Close will find it
+	}
+	if end := ctx.Done(); end != nil { // to wait for one channel alone costs less
+		select {
+		case <-c.done:
+			return w.answered(c)
+		case <-end:
+			if c.state.CompareAndSwap(waiting, left) {
+				return unavailable(ctx.Err())
+			}
 		}
 	}
 	<-c.done // bounded by the batch's own time-out
