@@ -21,7 +21,7 @@ func putContact(w otp.Store, n byte, size int) error {
 	}})
 }
 
-func openWriter(t *testing.T) (*Engine, *store.Writer) {
+func openWriter(t testing.TB) (*Engine, *store.Writer) {
 	t.Helper()
 	e, err := Open(context.Background(), filepath.Join(t.TempDir(), "a.db"), Options{})
 	if err != nil {

@@ -20,7 +20,10 @@ const (
 	insertVerification = "INSERT OR REPLACE INTO verification (" + verificationColumns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
 	updateVerification = "UPDATE verification SET status = ?4, attempts = ?5, generation = ?6, sends = ?7, last_sent = ?8, expires = ?9, ended = ?10, events = ?11, secret = ?12, course = ?13 WHERE id = ?1"
 	insertMessage      = "INSERT OR REPLACE INTO message (" + messageColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	insertEvent        = "INSERT OR IGNORE INTO event (" + eventColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+	insertEvent        = "INSERT OR IGNORE INTO event (" + eventColumns + ") VALUES " + eventRow
+	insertEvents       = "INSERT OR IGNORE INTO event (" + eventColumns + ") VALUES " + fourEvents + ", " + fourEvents + ", " + fourEvents + ", " + fourEvents
+	eventRow           = "(?, ?, ?, ?, ?, ?, ?, ?)"
+	fourEvents         = eventRow + ", " + eventRow + ", " + eventRow + ", " + eventRow
 	insertDestination  = "INSERT OR REPLACE INTO destination (" + destinationColumns + ") VALUES (?, ?, ?, ?)"
 	insertReplay       = "INSERT OR REPLACE INTO replay (" + replayColumns + ") VALUES (?, ?, ?, ?)"
 	insertContact      = "INSERT OR REPLACE INTO contact (" + contactColumns + ") VALUES (?, ?, ?, ?, ?)"
@@ -131,11 +134,7 @@ func (p *pen) file(l *layer) {
 	for _, id := range ordered(slices.Collect(maps.Keys(l.dropped))) {
 		p.dropEvents(id)
 	}
-	for _, id := range ordered(slices.Collect(maps.Keys(l.events))) {
-		for i := range l.events[id] {
-			p.event(&l.events[id][i])
-		}
-	}
+	p.events(l.events)
 	if l.floor > 0 {
 		p.setFloor(l.floor)
 	}
@@ -264,16 +263,48 @@ func (p *pen) counter(key otp.Key, x *otp.Counter) {
 	p.end()
 }
 
+// eventsAtOnce is how many events insertEvents takes.
+const eventsAtOnce = 16
+
+// events adds lines of journals, most of them many with one statement: so SQLite
+// looks for the place of the first alone, and puts the others behind it.
+func (p *pen) events(journals map[otp.ID][]otp.Event) {
+	all := make([]*otp.Event, 0, usual*len(journals))
+	for _, id := range ordered(slices.Collect(maps.Keys(journals))) {
+		for i := range journals[id] {
+			all = append(all, &journals[id][i])
+		}
+	}
+	for ; len(all) >= eventsAtOnce; all = all[eventsAtOnce:] {
+		p.begin(insertEvents)
+		for i, e := range all[:eventsAtOnce] {
+			p.line(i*eventParams, e)
+		}
+		p.end()
+	}
+	for _, e := range all {
+		p.event(e)
+	}
+}
+
 // event adds a line of a journal; the first of a number stays.
 func (p *pen) event(e *otp.Event) {
 	p.begin(insertEvent)
-	p.key(1, e.Verification)
-	p.number(2, int64(e.N))
-	p.time(3, e.At)
-	p.word(4, string(e.Kind))
-	p.word(5, e.Tenant)
-	p.word(6, e.Dialect)
-	p.word(7, e.Actor)
-	p.word(8, e.Detail)
+	p.line(0, e)
 	p.end()
+}
+
+// eventParams is how many parameters an event has.
+const eventParams = 8
+
+// line names the parameters of an event, which come after some others.
+func (p *pen) line(after int, e *otp.Event) {
+	p.key(after+1, e.Verification)
+	p.number(after+2, int64(e.N))
+	p.time(after+3, e.At)
+	p.word(after+4, string(e.Kind))
+	p.word(after+5, e.Tenant)
+	p.word(after+6, e.Dialect)
+	p.word(after+7, e.Actor)
+	p.word(after+8, e.Detail)
 }
