@@ -55,10 +55,11 @@ func (b *batch) load(keys otp.Keys) (err error) {
 	e, c := b.engine, b.engine.loader
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if err := c.run("BEGIN"); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.run("COMMIT")) }()
+	defer func() {
+		if !c.AutocommitEnabled() { // something was read from the file
+			err = errors.Join(err, c.run("COMMIT"))
+		}
+	}()
 	return b.loadFrom(c, keys)
 }
 
@@ -66,17 +67,18 @@ func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
 	e, r := b.engine, &b.records
 	wanted := slices.Clone(keys.Verifications)
 	err := errors.Join(
-		load(c, layers(e, replaysOf), store.CloneReplay, selectReplay, c.replay, keys.Replays, &r.Replays, nil),
-		load(c, layers(e, handlesOf), handleItself, selectHandle, c.handle, keys.Handles, &r.Handles, func(h *otp.Handle) { wanted = append(wanted, h.Verification) }),
-		load(c, layers(e, countersOf), store.CloneCounter, selectCounter, c.counter, keys.Counters, &r.Counters, nil),
-		load(c, layers(e, contactsOf), store.CloneContact, selectContact, c.contact, keys.Contacts, &r.Contacts, nil),
-		load(c, layers(e, messagesOf), store.CloneMessage, selectMessage, c.message, keys.Messages, &r.Messages, nil),
+		load(c, source[otp.Key, otp.Replay]{layers(e, replaysOf), store.CloneReplay, selectReplay, c.replay, nil}, keys.Replays, &r.Replays, nil),
+		load(c, source[otp.Key, otp.Handle]{layers(e, handlesOf), handleItself, selectHandle, c.handle, nil}, keys.Handles, &r.Handles, func(h *otp.Handle) { wanted = append(wanted, h.Verification) }),
+		load(c, source[otp.Key, otp.Counter]{layers(e, countersOf), store.CloneCounter, selectCounter, c.counter, nil}, keys.Counters, &r.Counters, nil),
+		load(c, source[otp.Key, otp.Contact]{layers(e, contactsOf), store.CloneContact, selectContact, c.contact, nil}, keys.Contacts, &r.Contacts, nil),
+		load(c, source[otp.ID, otp.Message]{layers(e, messagesOf), store.CloneMessage, selectMessage, c.message, nil}, keys.Messages, &r.Messages, nil),
 	)
 	if err != nil {
 		return err
 	}
+	destinations := source[otp.Key, otp.Destination]{layers(e, destinationsOf), store.CloneDestination, selectDestination, c.destination, e.places.absent}
 	var live []otp.ID
-	if err := load(c, layers(e, destinationsOf), store.CloneDestination, selectDestination, c.destination, keys.Destinations, &r.Destinations, func(d *otp.Destination) {
+	if err := load(c, destinations, keys.Destinations, &r.Destinations, func(d *otp.Destination) {
 		for _, l := range d.Live {
 			live = append(live, l.ID)
 		}
@@ -84,9 +86,10 @@ func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
 		return err
 	}
 	// The live ones last: their destination is there already.
+	verifications := source[otp.ID, otp.Verification]{layers(e, verificationsOf), store.CloneVerification, selectVerification, c.verification, nil}
 	var places []otp.Key
 	named := ordered(wanted)
-	if err := load(c, layers(e, verificationsOf), store.CloneVerification, selectVerification, c.verification, named, &r.Verifications, func(v *otp.Verification) {
+	if err := load(c, verifications, named, &r.Verifications, func(v *otp.Verification) {
 		if _, there := slices.BinarySearchFunc(keys.Destinations, v.Destination, compare); !there {
 			places = append(places, v.Destination)
 		}
@@ -97,10 +100,10 @@ func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
 		_, there := slices.BinarySearchFunc(named, id, compare)
 		return there
 	})
-	if err := load(c, layers(e, verificationsOf), store.CloneVerification, selectVerification, c.verification, live, &r.Verifications, nil); err != nil {
+	if err := load(c, verifications, live, &r.Verifications, nil); err != nil {
 		return err
 	}
-	return load(c, layers(e, destinationsOf), store.CloneDestination, selectDestination, c.destination, ordered(places), &r.Destinations, nil)
+	return load(c, destinations, ordered(places), &r.Destinations, nil)
 }
 
 // ordered sorts keys by their bytes, each once, so that reads go through a
@@ -115,15 +118,25 @@ func compare[K otp.Key | otp.ID](a, b K) int {
 	return bytes.Compare(x[:], y[:])
 }
 
+// source is where the records of one kind come from: the layers, or else a
+// statement.
+type source[K otp.Key | otp.ID, V any] struct {
+	layers []rows[K, V]
+	clone  func(V) V
+	sql    string
+	row    func(*sqlite.Stmt) (V, error)
+	absent func(K) bool // if not nil: the file needs no look
+}
+
 // load reads one record for each key; also, if not nil, is told of those that
 // exist.
-func load[K otp.Key | otp.ID, V any](c *conn, from []rows[K, V], clone func(V) V, sql string, row func(*sqlite.Stmt) (V, error), keys []K, to *otp.Table[K, V], also func(*V)) error {
+func load[K otp.Key | otp.ID, V any](c *conn, from source[K, V], keys []K, to *otp.Table[K, V], also func(*V)) error {
 	for _, key := range keys {
-		v, there, known := find(from, key, clone)
-		if !known {
-			stmt, err := c.Prepare(sql)
+		v, there, known := find(from.layers, key, from.clone)
+		if !known && (from.absent == nil || !from.absent(key)) {
+			stmt, err := c.within(from.sql)
 			if err == nil {
-				v, there, err = one(stmt, key, row)
+				v, there, err = one(stmt, key, from.row)
 			}
 			if err != nil {
 				return err
@@ -139,6 +152,17 @@ func load[K otp.Key | otp.ID, V any](c *conn, from []rows[K, V], clone func(V) V
 		}
 	}
 	return nil
+}
+
+// within prepares a statement that belongs to a transaction, and begins that unless
+// it has begun.
+func (c *conn) within(sql string) (*sqlite.Stmt, error) {
+	if c.AutocommitEnabled() {
+		if err := c.run("BEGIN"); err != nil {
+			return nil, err
+		}
+	}
+	return c.Prepare(sql)
 }
 
 // one reads the record under a key with a statement that names no other.
@@ -199,6 +223,9 @@ func (e *Engine) merge(r *otp.Records, floor, bytes int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.upper.merge(r)
+	for c := range r.Destinations.Changed() {
+		e.places.add(c.Key)
+	}
 	e.upper.number = e.redo.Number()
 	e.upper.bytes += bytes
 	if floor > 0 {

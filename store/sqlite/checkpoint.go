@@ -31,6 +31,7 @@ type checkpointer struct {
 	ctx    context.Context // ends with the goroutine
 	quit   context.CancelFunc
 	done   sync.WaitGroup
+	survey survey
 	frames atomic.Int64 // in the log: as last seen, and an estimate of what came since
 }
 
@@ -89,7 +90,7 @@ func (k *checkpointer) loop(e *Engine) {
 	}
 }
 
-// round writes the file, and then makes a checkpoint.
+// round writes the file, makes a checkpoint, and then learns more of what is in it.
 func (k *checkpointer) round(e *Engine, tend func(context.Context) error) error {
 	if err := e.claim(k.ctx); err != nil {
 		return err
@@ -101,7 +102,10 @@ func (k *checkpointer) round(e *Engine, tend func(context.Context) error) error 
 	}
 	frames, err := k.conn.checkpoint()
 	k.frames.Store(frames)
-	return err
+	if err != nil {
+		return err
+	}
+	return k.survey.further(e, k.conn)
 }
 
 // checkpoint copies what it can without waiting and returns how many frames

@@ -69,9 +69,11 @@ type Engine struct {
 	filing chan struct{}                 // holds one token: the right to write the file, through the writer
 	stuck  atomic.Pointer[store.Failure] // why the file cannot be written at present
 
-	mu    sync.RWMutex // guards the layers
+	mu    sync.RWMutex // guards the layers and the filter
 	upper *layer
 	lower *layer // nil when nothing is being written
+	// places knows which destinations the file cannot have.
+	places filter
 
 	checkpoints checkpointer
 	broken      atomic.Pointer[store.Failure]
