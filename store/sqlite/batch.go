@@ -68,7 +68,7 @@ func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
 	wanted := slices.Clone(keys.Verifications)
 	err := errors.Join(
 		load(c, source[otp.Key, otp.Replay]{layers(e, replaysOf), store.CloneReplay, selectReplay, c.replay, nil}, keys.Replays, &r.Replays, nil),
-		load(c, source[otp.Key, otp.Handle]{layers(e, handlesOf), handleItself, selectHandle, c.handle, nil}, keys.Handles, &r.Handles, func(h *otp.Handle) { wanted = append(wanted, h.Verification) }),
+		load(c, source[otp.Key, otp.Handle]{layers(e, handlesOf), handleItself, selectHandle, c.handle, nil}, keys.Handles, &r.Handles, func(h otp.Handle) { wanted = append(wanted, h.Verification) }),
 		load(c, source[otp.Key, otp.Counter]{layers(e, countersOf), store.CloneCounter, selectCounter, c.counter, nil}, keys.Counters, &r.Counters, nil),
 		load(c, source[otp.Key, otp.Contact]{layers(e, contactsOf), store.CloneContact, selectContact, c.contact, nil}, keys.Contacts, &r.Contacts, nil),
 		load(c, source[otp.ID, otp.Message]{layers(e, messagesOf), store.CloneMessage, selectMessage, c.message, nil}, keys.Messages, &r.Messages, nil),
@@ -78,7 +78,7 @@ func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
 	}
 	destinations := source[otp.Key, otp.Destination]{layers(e, destinationsOf), store.CloneDestination, selectDestination, c.destination, e.places.absent}
 	var live []otp.ID
-	if err := load(c, destinations, keys.Destinations, &r.Destinations, func(d *otp.Destination) {
+	if err := load(c, destinations, keys.Destinations, &r.Destinations, func(d otp.Destination) {
 		for _, l := range d.Live {
 			live = append(live, l.ID)
 		}
@@ -89,7 +89,7 @@ func (b *batch) loadFrom(c *conn, keys otp.Keys) error {
 	verifications := source[otp.ID, otp.Verification]{layers(e, verificationsOf), store.CloneVerification, selectVerification, c.verification, nil}
 	var places []otp.Key
 	named := ordered(wanted)
-	if err := load(c, verifications, named, &r.Verifications, func(v *otp.Verification) {
+	if err := load(c, verifications, named, &r.Verifications, func(v otp.Verification) {
 		if _, there := slices.BinarySearchFunc(keys.Destinations, v.Destination, compare); !there {
 			places = append(places, v.Destination)
 		}
@@ -130,7 +130,7 @@ type source[K otp.Key | otp.ID, V any] struct {
 
 // load reads one record for each key; also, if not nil, is told of those that
 // exist.
-func load[K otp.Key | otp.ID, V any](c *conn, from source[K, V], keys []K, to *otp.Table[K, V], also func(*V)) error {
+func load[K otp.Key | otp.ID, V any](c *conn, from source[K, V], keys []K, to *otp.Table[K, V], also func(V)) error {
 	for _, key := range keys {
 		v, there, known := find(from.layers, key, from.clone)
 		if !known && (from.absent == nil || !from.absent(key)) {
@@ -148,7 +148,7 @@ func load[K otp.Key | otp.ID, V any](c *conn, from source[K, V], keys []K, to *o
 		}
 		to.Load(key, v)
 		if also != nil {
-			also(&v)
+			also(v) // no pointer, which would bring every record to the heap once more
 		}
 	}
 	return nil
