@@ -39,8 +39,12 @@ func FromMicros(us int64) time.Time {
 
 // PackSpec packs what a verification was started with.
 func PackSpec(s *otp.Spec) []byte {
-	p := make(packer, 0, 192+len(s.Letter)+len(s.Metadata)+16*len(s.Plan))
-	p = append(p, packVersion)
+	return AppendSpec(make([]byte, 0, 192+len(s.Letter)+len(s.Metadata)+16*len(s.Plan)), s)
+}
+
+// AppendSpec appends to b what [PackSpec] returns.
+func AppendSpec(b []byte, s *otp.Spec) []byte {
+	p := append(packer(b), packVersion)
 	p.text(s.Dialect)
 	p.text(s.Owner)
 	p.text(s.Profile)
@@ -201,8 +205,12 @@ func UnpackCarried(b []byte, h *otp.Handle) error {
 // PackDestination packs everything of a destination but its key, tenant and
 // time of the last change.
 func PackDestination(d *otp.Destination) []byte {
-	p := make(packer, 0, 64+8*len(d.Sends)+16*len(d.Wrongs)+32*len(d.Live))
-	p = append(p, packVersion)
+	return AppendDestination(make([]byte, 0, 64+8*len(d.Sends)+16*len(d.Wrongs)+32*len(d.Live)), d)
+}
+
+// AppendDestination appends to b what [PackDestination] returns.
+func AppendDestination(b []byte, d *otp.Destination) []byte {
+	p := append(packer(b), packVersion)
 	p.bytes(d.Newest[:])
 	p.time(d.ApprovedAt)
 	p.number(int64(len(d.Live)))

@@ -109,6 +109,21 @@ func TestDestinationKeepsEveryField(t *testing.T) {
 	}
 }
 
+func TestPackingAppends(t *testing.T) {
+	t.Parallel()
+	spec := otp.Spec{Dialect: "native", Letter: []byte("sealed"), Plan: []otp.Leg{{Channel: otp.SMS}}, Decoy: true}
+	place := otp.Destination{Newest: otp.ID{1}, Sends: []time.Time{time.UnixMicro(1)}}
+	b := append(make([]byte, 0, 512), "before"...)
+	for range 2 { // the second time over what the first left
+		if got, want := store.AppendSpec(b, &spec), append([]byte("before"), store.PackSpec(&spec)...); !bytes.Equal(got, want) {
+			t.Errorf("got %q, not %q", got, want)
+		}
+		if got, want := store.AppendDestination(b, &place), append([]byte("before"), store.PackDestination(&place)...); !bytes.Equal(got, want) {
+			t.Errorf("got %q, not %q", got, want)
+		}
+	}
+}
+
 func TestCutValuesAreCorrupt(t *testing.T) {
 	t.Parallel()
 	spec, place := fullSpec(), fullDestination()

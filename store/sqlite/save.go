@@ -39,7 +39,8 @@ type pen struct {
 	log  *redo.Log // nil for the connection
 	stmt *sqlite.Stmt
 	text string
-	err  error // the first one; nothing is written after it
+	buf  []byte // for what is packed; log and connection copy it
+	err  error  // the first one; nothing is written after it
 }
 
 // begin takes a statement in hand.
@@ -155,7 +156,8 @@ func (p *pen) verification(id otp.ID, v *otp.Verification, whole bool) {
 		p.begin(insertVerification)
 		p.word(2, v.Tenant)
 		p.key(3, v.Destination)
-		p.bytes(14, store.PackSpec(&v.Spec))
+		p.buf = store.AppendSpec(p.buf[:0], &v.Spec)
+		p.bytes(14, p.buf)
 	} else {
 		p.begin(updateVerification)
 	}
@@ -204,7 +206,8 @@ func (p *pen) destination(key otp.Key, d *otp.Destination) {
 	p.key(1, key)
 	p.word(2, d.Tenant)
 	p.time(3, d.Touched)
-	p.bytes(4, store.PackDestination(d))
+	p.buf = store.AppendDestination(p.buf[:0], d)
+	p.bytes(4, p.buf)
 	p.end()
 }
 
