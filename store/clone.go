@@ -14,6 +14,22 @@ func utc(t time.Time) time.Time { return FromMicros(Micros(t)) }
 // bare copies a value; an empty one is nil, as engines do not tell them apart.
 func bare(b []byte) []byte { return append([]byte(nil), b...) }
 
+// bareAll makes each of the values a copy, all of them in one piece of memory.
+func bareAll(values ...*[]byte) {
+	size := 0
+	for _, b := range values {
+		size += len(*b)
+	}
+	all := make([]byte, 0, size)
+	for _, b := range values {
+		from := len(all)
+		all = append(all, *b...)
+		if *b = all[from:len(all):len(all)]; len(*b) == 0 {
+			*b = nil
+		}
+	}
+}
+
 // CloneReplay copies one.
 func CloneReplay(r otp.Replay) otp.Replay {
 	r.Answer, r.Expires = bare(r.Answer), utc(r.Expires)
@@ -36,10 +52,10 @@ func CloneMessage(m otp.Message) otp.Message {
 
 // CloneVerification copies one.
 func CloneVerification(v otp.Verification) otp.Verification {
-	v.LastSent, v.Expires, v.Ended, v.Secret = utc(v.LastSent), utc(v.Expires), utc(v.Ended), bare(v.Secret)
+	v.LastSent, v.Expires, v.Ended = utc(v.LastSent), utc(v.Expires), utc(v.Ended)
 	s := &v.Spec
 	s.Created, s.Erased = utc(s.Created), utc(s.Erased)
-	s.Context, s.Letter, s.Metadata = bare(s.Context), bare(s.Letter), bare(s.Metadata)
+	bareAll(&v.Secret, &s.Context, &s.Letter, &s.Metadata)
 	s.Plan = append([]otp.Leg(nil), s.Plan...)
 	return v
 }
