@@ -55,6 +55,9 @@ func isJSON(lines []string) bool {
 	if len(lines) != 1 {
 		return false
 	}
+	if lines[0] == "application/json" { // as most say it
+		return true
+	}
 	name, parameters, err := mime.ParseMediaType(lines[0])
 	if err != nil || name != "application/json" {
 		return false
@@ -136,7 +139,7 @@ func (f *faults) join(err error) {
 // kind.
 func (f *faults) given(name string) (strictjson.Value, bool) {
 	v := f.body.Get(name)
-	return v, v.Raw() != nil
+	return v, v.Given()
 }
 
 // text reads a string of 1 to most bytes; absent is "".

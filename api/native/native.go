@@ -66,13 +66,9 @@ type operation func(r request) ([]byte, error)
 func (d *dialect) route(method, pattern, scope string, success int, do operation) httpx.Route {
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		body, err := d.perform(w, r, scope, do)
-		var again *otp.Repeated
 		switch {
-		case errors.As(err, &again):
-			w.Header().Set("Idempotency-Replayed", "true")
-			httpx.WriteJSON(w, success, "", again.Answer)
 		case err != nil:
-			writeProblem(w, err)
+			fail(w, success, err)
 		case success == http.StatusNoContent:
 			w.WriteHeader(success)
 		default:
@@ -80,6 +76,17 @@ func (d *dialect) route(method, pattern, scope string, success int, do operation
 		}
 	}
 	return httpx.Route{Methods: []string{method}, Pattern: pattern, Handler: serve, Refuse: refuse}
+}
+
+// fail answers what did not succeed, or has succeeded before.
+func fail(w http.ResponseWriter, success int, err error) {
+	var again *otp.Repeated
+	if errors.As(err, &again) {
+		w.Header().Set("Idempotency-Replayed", "true")
+		httpx.WriteJSON(w, success, "", again.Answer)
+		return
+	}
+	writeProblem(w, err)
 }
 
 // perform lets the caller in and acts. Nothing of a request is read before its

@@ -15,8 +15,9 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, body []byt
 		contentType = "application/json"
 	}
 	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	values := [2]string{contentType, strconv.Itoa(len(body))} // one room for both lists
+	h["Content-Type"] = values[:1:1]
+	h["Content-Length"] = values[1:]
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -118,6 +118,9 @@ func (o Object) Unknown(known ...string) (string, bool) {
 // Kind returns what the value is.
 func (v Value) Kind() Kind { return v.kind }
 
+// Given reports whether the member was there; a null is.
+func (v Value) Given() bool { return v.raw != "" }
+
 // Text returns the decoded string and whether the value is a string.
 func (v Value) Text() (string, bool) {
 	if v.kind != String {

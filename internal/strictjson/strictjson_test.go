@@ -137,6 +137,19 @@ func TestMembersKeepOrderAndNames(t *testing.T) {
 	}
 }
 
+func TestANullIsGivenAndAnAbsentMemberIsNot(t *testing.T) {
+	t.Parallel()
+	o, err := Parse([]byte(`{"a":null,"b":"","c":0}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": true, "b": true, "c": true, "d": false, "A": false} {
+		if got := o.Get(name).Given(); got != want {
+			t.Errorf("%s: given %v", name, got)
+		}
+	}
+}
+
 func TestUnknownNamesTheFirstForeignMember(t *testing.T) {
 	t.Parallel()
 	o, err := Parse([]byte(`{"otp":1,"Otp":null,"x":2}`))
