@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/aldaba-otp/aldaba/app"
 )
 
 // about opens the help.
@@ -54,5 +56,5 @@ func logger(level string) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, &usageError{"log level must be debug, info, warn or error"}
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+	return app.Log(os.Stderr, l), nil
 }
