@@ -68,13 +68,15 @@ func WithRequestID(newID func() string) Middleware {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen := record(w)
 			id := r.Header[requestIDHeader]
 			if len(id) != 1 || !soundID(id[0]) {
-				id = []string{newID()}
+				seen.id[0] = newID()
+				id = seen.id[:]
 				r.Header[requestIDHeader] = id
 			}
-			w.Header()[requestIDHeader] = id
-			next.ServeHTTP(w, r)
+			seen.Header()[requestIDHeader] = id
+			next.ServeHTTP(seen, r)
 		})
 	}
 }
@@ -92,8 +94,14 @@ func randomUUID() string {
 	var u [16]byte
 	_, _ = rand.Read(u[:]) //nolint:forbidigo // the default of NewID; it never fails, says its documentation
 	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-	h := hex.EncodeToString(u[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	var text [36]byte
+	hex.Encode(text[:], u[:4])
+	hex.Encode(text[9:], u[4:6])
+	hex.Encode(text[14:], u[6:8])
+	hex.Encode(text[19:], u[8:10])
+	hex.Encode(text[24:], u[10:])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
 }
 
 // WithSafeHeaders makes every answer uncacheable, its type final and its
@@ -237,6 +245,7 @@ type recorder struct {
 	http.ResponseWriter
 	status int // 0 as long as nothing was written
 	bytes  int64
+	id     [1]string // room for the id that the request is given
 }
 
 // record returns the recorder that stands around w already, or a new one.
