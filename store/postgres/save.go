@@ -114,13 +114,15 @@ func changes[K otp.Key | otp.ID, V any](t *otp.Table[K, V]) []otp.Change[K, V] {
 // table splits the changes of one kind into rows to write and keys to delete:
 // the deleted ones, and the placeholders that no step filled.
 func table[K otp.Key | otp.ID, V any](t *otp.Table[K, V], holes []K, write func(c otp.Change[K, V])) (gone []K) {
-	filled := map[K]bool{}
+	filled := make(map[K]bool, len(holes))
 	for _, c := range changes(t) {
 		if c.Value == nil {
 			gone = append(gone, c.Key)
 			continue
 		}
-		filled[c.Key] = true
+		if len(holes) > 0 {
+			filled[c.Key] = true
+		}
 		write(c)
 	}
 	for _, key := range holes {

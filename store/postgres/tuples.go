@@ -130,14 +130,25 @@ func (t *tuples) number(n int64) {
 	t.buf = binary.BigEndian.AppendUint64(t.buf, uint64(n))
 }
 
+// live writes an array of ids in its place, without a buffer of its own.
 func (t *tuples) live(list []otp.Live) {
-	ids := array{oid: oidUUID}
-	for i := range list {
-		ids.blob(list[i].ID[:])
+	if len(list) == 0 {
+		t.field(oidUUIDs, emptyArray)
+		t.words(0, 0, oidUUID)
+		return
 	}
-	b := ids.bytes()
-	t.field(oidUUIDs, len(b))
-	t.buf = append(t.buf, b...)
+	t.field(oidUUIDs, arrayHeader+len(list)*(4+len(otp.ID{})))
+	t.words(1, 0, oidUUID, uint32(len(list)), 1)
+	for i := range list {
+		t.words(uint32(len(list[i].ID)))
+		t.buf = append(t.buf, list[i].ID[:]...)
+	}
+}
+
+func (t *tuples) words(all ...uint32) {
+	for _, w := range all {
+		t.buf = binary.BigEndian.AppendUint32(t.buf, w)
+	}
 }
 
 func (t *tuples) empty() bool { return t.n == 0 }

@@ -30,7 +30,10 @@ type array struct {
 	n   uint32
 }
 
-const arrayHeader = 20 // dimensions, has-null flag, element type, length, lower bound
+const (
+	arrayHeader = 20 // dimensions, has-null flag, element type, length, lower bound
+	emptyArray  = 12 // no dimension, so neither length nor bound
+)
 
 func (a *array) next(size int) {
 	if a.buf == nil {
@@ -67,7 +70,7 @@ func (a *array) truth(b bool) {
 // bytes returns the finished array.
 func (a *array) bytes() []byte {
 	if a.buf == nil {
-		a.buf = make([]byte, 12)
+		a.buf = make([]byte, emptyArray)
 	} else {
 		binary.BigEndian.PutUint32(a.buf[0:], 1)
 		binary.BigEndian.PutUint32(a.buf[12:], a.n)
@@ -213,9 +216,11 @@ func receive(pipe *pgconn.Pipeline, each func(*row) error) (pgconn.CommandTag, e
 		return pgconn.CommandTag{}, errors.New("postgres: the pipeline is out of step")
 	}
 	var failed error
+	var r row // one for all, since none outlives its call
 	for reader.NextRow() {
 		if each != nil && failed == nil {
-			failed = each(&row{cols: reader.Values()})
+			r = row{cols: reader.Values()}
+			failed = each(&r)
 		}
 	}
 	tag, err := reader.Close()
