@@ -137,6 +137,26 @@ func WithOneChunkedBody() Middleware {
 	}
 }
 
+// WithDeadline gives the context of the handler a deadline; 0 or less is 10 s.
+// That context is what of makes of the request, or the request's when it is nil.
+func WithDeadline(limit time.Duration, of func(*http.Request) context.Context) Middleware {
+	if limit <= 0 {
+		limit = 10 * time.Second
+	}
+	if of == nil {
+		of = (*http.Request).Context
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(of(r), limit)
+			defer cancel()
+			inner := r.WithContext(ctx)
+			defer func() { r.Pattern = inner.Pattern }()
+			next.ServeHTTP(w, inner)
+		})
+	}
+}
+
 // WithAccessLog writes one line for each request: method, route, status,
 // duration, bytes, request id and remote address, and nothing else of it. A nil
 // log is slog.Default, a nil clock is time.Now.
