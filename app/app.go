@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -208,9 +207,6 @@ func (a *App) Start(ctx context.Context) error {
 	a.ready.Store(true)
 	return nil
 }
-
-// Log returns a logger of structured lines that writes those of requests quickly.
-func Log(w io.Writer, level slog.Leveler) *slog.Logger { return slog.New(httpx.LogHandler(w, level)) }
 
 // around puts the standard middlewares around a mux.
 func (a *App) around(mux *httpx.Mux, source func(*http.Request) context.Context) http.Handler {

@@ -31,7 +31,7 @@ tenants:
 // The engine in memory has its share, and so has reading the code.
 func BenchmarkPair(b *testing.B) {
 	a, err := New(b.Context(), Options{
-		KeysFile: ringIn(b, b.TempDir()), Database: "memory:", Listen: "127.0.0.1:0", Log: Log(struct{ io.Writer }{io.Discard}, slog.LevelInfo), // which formats the lines
+		KeysFile: ringIn(b, b.TempDir()), Database: "memory:", Listen: "127.0.0.1:0", Log: slog.New(slog.NewJSONHandler(struct{ io.Writer }{io.Discard}, nil)), // which formats the lines
 	})
 	if err != nil {
 		b.Fatal(err)

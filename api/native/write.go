@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
@@ -68,13 +67,23 @@ func (w *writer) name(name string) {
 // text appends a string. What is not plain is left to encoding/json.
 func (w *writer) text(name, value string) {
 	w.name(name)
-	if !httpx.PlainJSON(value) {
+	if !plain(value) {
 		w.b = append(w.b, encode(value)...)
 		return
 	}
 	w.b = append(w.b, '"')
 	w.b = append(w.b, value...)
 	w.b = append(w.b, '"')
+}
+
+// plain reports whether a string stands in JSON as it is.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *writer) integer(name string, value int) {

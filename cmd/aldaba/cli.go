@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/aldaba-otp/aldaba/app"
 )
 
 // about opens the help.
@@ -56,5 +54,5 @@ func logger(level string) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, &usageError{"log level must be debug, info, warn or error"}
 	}
-	return app.Log(os.Stderr, l), nil
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
 }

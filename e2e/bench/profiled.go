@@ -30,7 +30,7 @@ func runProfiled(configuration, prefix string) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a, err := app.New(ctx, app.FromConfig(settings, app.Log(os.Stderr, level)))
+	a, err := app.New(ctx, app.FromConfig(settings, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
 	if err != nil {
 		return err
 	}

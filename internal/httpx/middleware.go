@@ -171,11 +171,14 @@ func WithAccessLog(log *slog.Logger, now func() time.Time) Middleware {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start, seen := now(), record(w)
 			defer func() {
-				line := accessLine{
-					method: knownMethod(r.Method), route: RouteOf(r), status: seen.finalStatus(), duration: now().Sub(start),
-					bytes: seen.bytes, id: RequestID(r), remoteIP: remoteIP(r),
-				}
-				line.write(r.Context(), log)
+				log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+					slog.String("method", knownMethod(r.Method)),
+					slog.String("route", RouteOf(r)),
+					slog.Int("status", seen.finalStatus()),
+					slog.Duration("duration", now().Sub(start)),
+					slog.Int64("bytes", seen.bytes),
+					slog.String("request_id", RequestID(r)),
+					slog.String("remote_ip", remoteIP(r)))
 			}()
 			next.ServeHTTP(seen, r)
 		})

@@ -72,7 +72,7 @@ func standard(t *testing.T, handler http.HandlerFunc, r *http.Request) (*httptes
 		t.Fatal(err)
 	}
 	h := Standard(Options{
-		Log:    slog.New(LogHandler(&text, slog.LevelInfo)),
+		Log:    slog.New(slog.NewJSONHandler(&text, nil)),
 		Now:    func() time.Time { clock = clock.Add(time.Second); return clock },
 		NewID:  func() string { return "made" },
 		Refuse: mux.Refuse,
