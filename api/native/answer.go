@@ -67,24 +67,11 @@ func formOf(v otp.View) verification {
 }
 
 // stamp writes a time of RFC 3339 in UTC, always with milliseconds.
-func stamp(t time.Time) string { return string(appendStamp(nil, t)) }
-
-// appendStamp is AppendFormat(b, "2006-01-02T15:04:05.000Z"). Package time has
-// a way for RFC 3339 alone that interprets no layout.
-func appendStamp(b []byte, t time.Time) []byte {
-	b = t.UTC().AppendFormat(b, time.RFC3339)
-	ms := t.Nanosecond() / 1e6
-	return append(b[:len(b)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
-}
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // verificationAnswer has the form that an idempotency record asks for; what is
 // remembered and what is said are the same bytes.
-func verificationAnswer(v otp.View, _ otp.Outcome) []byte {
-	if len(v.Metadata) > 0 { // its members are the caller's
-		return encode(formOf(v))
-	}
-	return writeVerification(&v)
-}
+func verificationAnswer(v otp.View, _ otp.Outcome) []byte { return encode(formOf(v)) }
 
 // lookAnswer is the answer to a look at one verification.
 func lookAnswer(v otp.View, timeline []otp.TimelineEntry) []byte {
@@ -96,7 +83,7 @@ func lookAnswer(v otp.View, timeline []otp.TimelineEntry) []byte {
 }
 
 func checkAnswer(v otp.View, o otp.Outcome) []byte {
-	return writeJudgement(&judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject, v.Receipt, v.Test})
+	return encode(judgement{v.ID.String(), v.Status.String(), o.String(), v.AttemptsLeft, v.Purpose, v.Subject, v.Receipt, v.Test})
 }
 
 func listAnswer(all []otp.View) []byte {
