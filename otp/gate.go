@@ -151,7 +151,7 @@ func (g *gate) everywhere(dir *Directory, ring *Ring, a Address) {
 func (d *Directory) crowded() bool { return len(d.tenants)*daySends > everywhereSends }
 
 // add bounds what is named.
-// A word and a value, which may be shown, make up the name.
+// The name may be shown; it is a word and a value.
 func (g *gate) add(rule string, ring *Ring, rate Rate, soft bool, remedy, word, value string) {
 	if rate.bounds() {
 		name := word + value

@@ -149,3 +149,26 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+// TestTheFirstIsFound: who asks for the default language alone gets it, whatever
+// else there is. The core relies on it where nobody has asked for a language.
+func TestTheFirstIsFound(t *testing.T) {
+	t.Parallel()
+	tags := []string{"en", "en-GB", "es", "es-VE", "es-419", "pt-BR", "de-CH", "fr", "zh-Hant-TW", "sr-Latn", "nn", "he", "x-foo"}
+	for _, first := range tags {
+		for _, second := range tags {
+			for _, third := range tags {
+				if first == second || second == third || third == first {
+					continue
+				}
+				m, err := NewMatcher([]string{first, second, third})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, _ := m.Match(first); got != first {
+					t.Errorf("of %s, %s and %s the first was asked for, and %s came", first, second, third, got)
+				}
+			}
+		}
+	}
+}
