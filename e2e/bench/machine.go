@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -102,8 +104,50 @@ func machine(dir string, url string) string {
 	fmt.Fprintf(&b, "machine: %d cores, %s, %s, %s, load before %s\n", runtime.NumCPU(), model, system, runtime.Version(),
 		strings.Join(strings.Fields(string(load))[:1], ""))
 	fmt.Fprintf(&b, "SQLite %s, PostgreSQL %s\n", sqliteVersion(), postgresVersion(url))
+	fmt.Fprintf(&b, "transparent huge pages: %s; as many busy loops at once as there are cores run at %.2f of one's speed each\n", hugePages(), together())
 	b.WriteString(fsyncFloor(dir))
 	return b.String()
+}
+
+// hugePages is the mode of the kernel: always, madvise, which neither Go nor
+// PostgreSQL answer to, or never.
+func hugePages() string {
+	data, _ := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	_, rest, _ := strings.Cut(string(data), "[")
+	mode, _, ok := strings.Cut(rest, "]")
+	if !ok {
+		return "unknown"
+	}
+	return mode
+}
+
+// together tells how much the cores have in common: 1 when each is one of its own,
+// 0.5 when two are the halves of one.
+func together() float64 {
+	alone := slices.Max([]int{loops(1), loops(1)}) // the first may have to wake the core
+	return float64(loops(runtime.NumCPU())) / float64(runtime.NumCPU()) / float64(alone)
+}
+
+// loops counts the rounds of some busy loops in a while.
+func loops(n int) (rounds int) {
+	var group sync.WaitGroup
+	counts := make([]int, n)
+	begin := time.Now()
+	for i := range counts {
+		group.Go(func() {
+			block, own := make([]byte, 16<<10), 0
+			for time.Since(begin) < 200*time.Millisecond {
+				sha256.Sum256(block)
+				own++
+			}
+			counts[i] = own
+		})
+	}
+	group.Wait()
+	for _, own := range counts {
+		rounds += own
+	}
+	return rounds
 }
 
 func sqliteVersion() string {

@@ -5,7 +5,8 @@
 //
 // Everything runs interleaved on one machine beside a floor: a minimal net/http
 // server that reads the same bodies and stores nothing. The ratio to that floor
-// is what counts; docs/performance.md tells how to read the figures.
+// is what counts; the floor with a bare store behind it shows what the machine and
+// its databases could give at most. docs/performance.md tells how to read the figures.
 //
 // It is not a test: it fails only when a server answers wrongly, never because
 // it is slow.
@@ -35,6 +36,8 @@ const (
 	postgresSingle = "postgres-single" // the same
 	sqliteOpen     = "sqlite-open"     // without the limits over many addresses and the fraud watch
 	postgresOpen   = "postgres-open"   // the same
+	sqliteBare     = "sqlite-bare"     // the floor with a bare store, without any rule
+	postgresBare   = "postgres-bare"   // the same
 )
 
 // options are the flags.
@@ -83,7 +86,7 @@ func exit(err error) {
 // parse reads the flags.
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	all := []string{floorServer, sqliteServer, postgresServer, sqliteSingle, postgresSingle, sqliteOpen, postgresOpen}
+	all := []string{floorServer, sqliteServer, postgresServer, sqliteSingle, postgresSingle, sqliteOpen, postgresOpen, sqliteBare, postgresBare}
 	engines := f.String("engines", strings.Join(all, ","), "servers to measure, in this order in each round")
 	connections := f.String("connections", "64,256", "numbers of connections")
 	f.IntVar(&o.rounds, "rounds", 3, "how often each server is measured with each number of connections")

@@ -35,7 +35,7 @@ type server struct {
 	command *exec.Cmd
 	codes   *codes
 	numbers atomic.Int64
-	stored  bool     // it has a database
+	stored  bool     // it is aldaba, and so it has a database
 	backend *backend // PostgreSQL's processes, nil when there are none
 
 	startMemory int64
@@ -60,7 +60,7 @@ func freeAddress() (string, error) {
 // newServer makes the files of a server. Those of the floor are none.
 func (w *world) newServer(name string) (*server, error) {
 	kind, build, _ := strings.Cut(name, "@")
-	s := &server{name: name, kind: kind, dir: w.path(name), program: w.path("aldaba"), key: secret(), token: secret(), stored: kind != floorServer}
+	s := &server{name: name, kind: kind, dir: w.path(name), program: w.path("aldaba"), key: secret(), token: secret(), stored: kind != floorServer && !isBare(kind)}
 	if other := w.builds[build]; other != "" {
 		s.program = other
 	}
@@ -69,19 +69,31 @@ func (w *world) newServer(name string) (*server, error) {
 	s.admin, err2 = freeAddress()
 	if err := errors.Join(err1, err2, os.Mkdir(s.dir, 0o700)); err != nil || !s.stored {
 		s.environ = append(os.Environ(), floorKey+"="+s.key)
+		if err == nil && isBare(kind) {
+			err = w.locate(s)
+			s.environ = append(s.environ, bareDatabase+"="+s.url)
+		}
 		return s, err
 	}
 	return s, w.configure(s)
 }
 
-// configure does what the manual tells a new user: a key ring, a configuration,
-// a tenant with a credential and a route.
-func (w *world) configure(s *server) (err error) {
+func isBare(kind string) bool { return strings.HasSuffix(kind, "-bare") }
+
+// locate gives a server its database.
+func (w *world) locate(s *server) (err error) {
 	s.url = "sqlite:" + s.dir + "/aldaba.db"
 	if strings.HasPrefix(s.kind, postgresServer) {
-		if s.url, err = w.database(s); err != nil {
-			return err
-		}
+		s.url, err = w.database(s)
+	}
+	return err
+}
+
+// configure does what the manual tells a new user: a key ring, a configuration,
+// a tenant with a credential and a route.
+func (w *world) configure(s *server) error {
+	if err := w.locate(s); err != nil {
+		return err
 	}
 	if out, err := exec.Command(w.path("aldaba"), "key", "generate", "--out", s.dir+"/keys.json").CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: key generate: %w: %s", s.name, err, out)
