@@ -181,6 +181,12 @@ func TestTheGuideNamesEveryMetric(t *testing.T) {
 	if len(spoken) < 8 {
 		t.Errorf("the alerts speak of %d metrics only", len(spoken))
 	}
+	// Alertmanager takes rules of one name for one alert.
+	names := regexp.MustCompile(`alert: \w+`).FindAllString(string(alerts), -1)
+	slices.Sort(names)
+	if distinct := slices.Compact(slices.Clone(names)); len(distinct) != len(names) {
+		t.Errorf("two alerts share a name: %q", names)
+	}
 }
 
 func BenchmarkCount(b *testing.B) {
