@@ -50,6 +50,8 @@ func (a *App) adminRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Methods: post, Pattern: "/admin/apply", Handler: a.audited(operator, "apply", a.adminApply)},
 		{Methods: get, Pattern: "/admin/export", Handler: a.audited(operator, "export", a.adminExport)},
+		{Methods: post, Pattern: "/admin/tenants/remove", Handler: a.audited(owner, "tenant remove", a.adminRemoveTenant)},
+		{Methods: post, Pattern: "/admin/providers/remove", Handler: a.audited(operator, "provider remove", a.adminRemoveProvider)},
 		{Methods: get, Pattern: "/admin/keys", Handler: a.reads("keys", a.adminKeys)},
 		{Methods: post, Pattern: "/admin/keys/rotate", Handler: a.audited(operator, "key rotate", a.adminRotate)},
 		{Methods: get, Pattern: "/admin/keys/status", Handler: a.reads("key status", a.adminKeyStatus)},

@@ -57,6 +57,8 @@ func TestEachRoleMayDoItsOwn(t *testing.T) {
 	}{
 		"POST /admin/apply":              {operator, shop, true, "/admin/apply?dry_run=true"},
 		"GET /admin/export":              {operator, "", true, ""},
+		"POST /admin/tenants/remove":     {owner, `{"tenant":"nobody"}`, true, ""},
+		"POST /admin/providers/remove":   {operator, `{"provider":"none"}`, true, ""},
 		"GET /admin/keys":                {auditor, "", false, ""},
 		"POST /admin/keys/rotate":        {operator, `{"uses":["nothing"]}`, true, ""},
 		"GET /admin/keys/status":         {auditor, "", false, ""},

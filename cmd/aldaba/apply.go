@@ -21,7 +21,8 @@ type applyCmd struct {
 func (applyCmd) Help() string {
 	return `Each key that the file gives for a tenant replaces that key whole (a list
 replaces the list); keys that it does not give stay, and so do tenants that it
-does not name. A change reaches every server within a second.
+does not name: aldaba tenant remove and aldaba provider remove take away. A change
+reaches every server within a second.
 
   aldaba apply -f tenants.yaml --config aldaba.yaml --dry-run
   aldaba apply -f tenants.yaml --server http://127.0.0.1:8081 --token-file admin.token

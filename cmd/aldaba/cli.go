@@ -20,6 +20,8 @@ type cli struct {
 	Serve        serveCmd        `cmd:"" help:"Run the server."`
 	Apply        applyCmd        `cmd:"" help:"Change tenants and providers as a file says."`
 	Export       exportCmd       `cmd:"" help:"Print tenants and providers in the form that apply takes."`
+	Tenant       tenantCmd       `cmd:"" help:"Take a tenant out of the configuration."`
+	Provider     providerCmd     `cmd:"" help:"Take a provider out of the configuration."`
 	CheckConfig  checkConfigCmd  `cmd:"" help:"Name every mistake of configuration files, and change nothing."`
 	LintTemplate lintTemplateCmd `cmd:"" help:"Tell what message templates cost and what telephones and carriers make of them."`
 	Key          keyCmd          `cmd:"" help:"Make, rotate and thin out the key ring."`

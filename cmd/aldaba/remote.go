@@ -202,6 +202,20 @@ func (c *adminClient) enable(tenant, url string) (app.Enabled, error) {
 	return answer, err
 }
 
+// remove takes away a tenant or a provider, which is the kind.
+func (c *adminClient) remove(kind, name string, dry bool) (app.Removed, error) {
+	body, err := json.Marshal(map[string]any{kind: name, "dry_run": dry})
+	if err != nil {
+		return app.Removed{}, err
+	}
+	var answer app.Removed
+	text, err := c.call(http.MethodPost, "/admin/"+kind+"s/remove", body)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
 // place is where a configuration is changed: a running server, or the database
 // itself while no server holds it.
 type place struct {

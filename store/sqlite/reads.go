@@ -244,6 +244,11 @@ func (e *Engine) WriteDocuments(ctx context.Context, read int64, docs []store.Do
 }
 
 func (c *conn) writeDocuments(read int64, docs []store.Document) error {
+	// What goes may be a carrier's secret or a password's hash; see [wipes].
+	if err := c.run("PRAGMA secure_delete = ON"); err != nil {
+		return err
+	}
+	defer func() { _ = c.run("PRAGMA secure_delete = OFF") }() // staying on would cost time and nothing else
 	if err := c.run("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}

@@ -218,3 +218,33 @@ func TestDamageIsFoundAfterAnUncleanEnd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestADeletedDocumentLeavesNoBytes: a tenant's or a provider's may hold secrets.
+func TestADeletedDocumentLeavesNoBytes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	e, err := openAt(t, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mark = "a carrier's secret, sealed"
+	long := strings.Repeat(mark, 1000) // on pages of its own
+	version := int64(0)
+	for _, docs := range [][]store.Document{
+		{{Kind: "provider", Name: "carrier", Body: []byte(long)}, {Kind: "provider", Name: "other", Body: []byte(mark)}},
+		{{Kind: "provider", Name: "carrier"}, {Kind: "provider", Name: "other", Body: []byte("{}")}},
+	} {
+		if version, err = e.WriteDocuments(t.Context(), version, docs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if docs, _, err := e.ReadDocuments(t.Context()); err != nil || len(docs) != 1 || docs[0].Name != "other" {
+		t.Errorf("left are %v, %v", docs, err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(read(t, path)), mark) {
+		t.Error("the file holds what was deleted")
+	}
+}
