@@ -32,7 +32,7 @@ func newEar(t *testing.T) (*ear, string) {
 	e := &ear{heard: map[string][]string{}, ids: map[string]bool{}, came: make(chan struct{}, 1000)}
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil || hook.Verify(earSecret, r.Header, body, time.Now()) != nil {
+		if err != nil || hook.Verify(hook.Secrets{Current: earSecret}, r.Header, body, time.Now()) != nil {
 			t.Errorf("a call is not signed: %s", body)
 		}
 		before, rest, _ := strings.Cut(string(body), `"timestamp":"`)

@@ -61,7 +61,7 @@ func (c *challenges) ask(ctx context.Context, p otp.PassedToken) (bool, error) {
 
 // post implements [challenge.Post] by Standard Webhooks.
 func (c *challenges) post(ctx context.Context, url, secret, id string, payload []byte) (int, []byte, error) {
-	answer, err := hook.Post(ctx, c.client, url, secret, id, time.Now(), payload)
+	answer, err := hook.Post(ctx, c.client, url, hook.Secrets{Current: secret}, id, time.Now(), payload)
 	return answer.Status, answer.Body, err
 }
 

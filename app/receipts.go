@@ -81,7 +81,7 @@ func (a *App) receipts(w http.ResponseWriter, r *http.Request) {
 func (a *App) newTeller() func(context.Context, otp.Notice) delivery.Told {
 	client := egress.New(egress.Options{Allow: a.o.WebhookAllow})
 	return func(ctx context.Context, n otp.Notice) delivery.Told {
-		answer, err := hook.Post(ctx, client, n.URL, n.Secret, n.ID, time.Now(), n.Body)
+		answer, err := hook.Post(ctx, client, n.URL, hook.Secrets{Current: n.Secret, Previous: n.Previous}, n.ID, time.Now(), n.Body)
 		if err != nil {
 			return delivery.Told{Why: reason(err)}
 		}

@@ -19,7 +19,7 @@ tenants:
     home: VE
     countries: ["*"]
     routes: [{channel: sms, providers: [box]}, {channel: email, providers: [own]}]
-    webhooks: [{url: "https://app.example/hooks", secret: whsec_aG9va3NlY3JldGhvb2tzZWNyZXRob29rc2Vj}]
+    webhooks: [{url: "https://app.example/hooks", secret: whsec_aG9va3NlY3JldGhvb2tzZWNyZXRob29rc2Vj, previous_secret: whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0}]
     contacts: [{id: c1, sms: "+584121234567"}]
 `
 
@@ -59,7 +59,7 @@ func TestSealedAnewAndRetired(t *testing.T) {
 	}
 	own := a.carriers["own"].provider
 	done, err := a.ResealNow(t.Context())
-	if err != nil || done != (Resealed{Contacts: 1, Secrets: 2}) {
+	if err != nil || done != (Resealed{Contacts: 1, Secrets: 3}) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	if again, err := a.ResealNow(t.Context()); err != nil || again != (Resealed{}) {

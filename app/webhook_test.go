@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -120,6 +121,20 @@ func TestWebhooksOnlyWhereTheyMay(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(err.Error(), "f.yaml:9: tenants[0].webhooks[0].url: must be an https URL") || strings.Contains(err.Error(), "TOPSECRET") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAWebhooksSecretChangesOver: an application that knows the old secret only goes
+// on hearing what is signed with both.
+func TestAWebhooksSecretChangesOver(t *testing.T) {
+	t.Parallel()
+	e, url := newEar(t)
+	a := running(t, Options{WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	for n, secrets := range []string{"secret: " + earSecret, "secret: " + hookKey2 + ", previous_secret: " + earSecret, "secret: " + earSecret + ", previous_secret: " + hookKey2} {
+		path := fmt.Sprintf("/%d", n)
+		apply(t, a, shop+"    webhooks: [{url: \""+url+path+"\", "+secrets+", events: [started]}]\n", false)
+		started(t, "http://"+a.Addr(), shopKey, fmt.Sprintf("+58412123456%d", n))
+		e.wait(t, path, "verification.started")
 	}
 }
 

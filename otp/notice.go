@@ -115,11 +115,12 @@ func (t *toldOnce) note(id ID) {
 
 // Notice is one event ready to be told to a webhook.
 type Notice struct {
-	ID     string // the same for every try
-	URL    string
-	Secret string // whsec_...
-	At     time.Time
-	Body   []byte // JSON
+	ID       string // the same for every try
+	URL      string
+	Secret   string // whsec_...
+	Previous string // the one before it, which signs too; "" for none
+	At       time.Time
+	Body     []byte // JSON
 }
 
 // noticeBody is what an application hears: the shape of Standard Webhooks, with

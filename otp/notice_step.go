@@ -112,6 +112,11 @@ func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, 
 		return Notice{}, AsError(err)
 	}
 	n := Notice{ID: "evt_" + m.ID.Hex(), URL: w.URL, Secret: secret, At: s.Now()}
+	if w.Previous != "" {
+		if n.Previous, err = s.Ring().OpenText(webhookSecret(m.Tenant, w.URL), w.Previous); err != nil {
+			return Notice{}, AsError(err)
+		}
+	}
 	if ofTenant(events[at].Kind) {
 		n.Body, err = noticeOfTenant(&events[at])
 		return n, err

@@ -61,9 +61,11 @@ type Challenge struct {
 
 // Webhook is an address of the tenant's application that hears of events.
 type Webhook struct {
-	URL    string      `json:"url"`
-	Secret string      `json:"secret_sealed"`    // see [Ring.SealText]; whsec_... of Standard Webhooks
-	Events []EventKind `json:"events,omitempty"` // empty means all of [WebhookEvents]
+	URL    string `json:"url"`
+	Secret string `json:"secret_sealed"` // see [Ring.SealText]; whsec_... of Standard Webhooks
+	// Previous signs beside Secret while the application changes over; "" for none.
+	Previous string      `json:"previous_secret_sealed,omitempty"`
+	Events   []EventKind `json:"events,omitempty"` // empty means all of [WebhookEvents]
 }
 
 // Profile tells how verifications of one kind look. A zero field is open: the

@@ -187,7 +187,7 @@ func webhookDiff(old, new *otp.Webhook) string {
 	for _, part := range []struct {
 		name    string
 		differs bool
-	}{{"url", old.URL != new.URL}, {"secret", old.Secret != new.Secret}, {"events", !slices.Equal(old.Events, new.Events)}} {
+	}{{"url", old.URL != new.URL}, {"secret", old.Secret != new.Secret}, {"previous_secret", old.Previous != new.Previous}, {"events", !slices.Equal(old.Events, new.Events)}} {
 		if part.differs {
 			all = append(all, part.name)
 		}

@@ -210,6 +210,9 @@ func (w *writer) tenant(t *otp.Tenant, contacts []otp.NamedContact) *yaml.Node {
 		o := mapping()
 		o.put("url", text(w.URL))
 		o.put("secret"+asSealed, text(w.Secret))
+		if w.Previous != "" {
+			o.put("previous_secret"+asSealed, text(w.Previous))
+		}
 		var events []string
 		for _, kind := range w.Events {
 			events = append(events, string(kind))

@@ -280,7 +280,7 @@ func TestAnExportIsTakenBackWithoutADifference(t *testing.T) {
 	acme.Senders, acme.SenderPolicy = []otp.Sender{{Sender: "ACME", Countries: []string{"VE", "NO"}}, {Sender: "true"}}, otp.RefuseSender
 	acme.Webhooks = []otp.Webhook{
 		{URL: "https://app.example.com/a?b=c#d", Secret: sealed(t, with, otp.WebhookSecret("acme", "https://app.example.com/a?b=c#d"), webhookKey1), Events: []otp.EventKind{otp.EventApproved, otp.EventFailed}},
-		{URL: "https://app.example.com/b", Secret: sealed(t, with, otp.WebhookSecret("acme", "https://app.example.com/b"), webhookKey2)},
+		{URL: "https://app.example.com/b", Secret: sealed(t, with, otp.WebhookSecret("acme", "https://app.example.com/b"), webhookKey2), Previous: sealed(t, with, otp.WebhookSecret("acme", "https://app.example.com/b"), webhookKey1)},
 	}
 	acme.Templates = []otp.Template{{Profile: "login", Channel: otp.Email, Locale: "es", Subject: " - é: 'x' ", Text: "  line one \n\n\ttwo: {{code}} # \u00a0\U0001F511\n"}, {Channel: otp.SMS, Text: "{{code}}", Domain: "login.example.com", Params: map[string]string{"dlt_entity_id": "0012", "empty": "", "yes": "no: #"}}, {Profile: "login", Channel: otp.SMS, Text: "{{code}}", AppHash: "FA+9qCX9VSu"}}
 	acme.Profiles = append(acme.Profiles, otp.Profile{Name: "0012", Policy: otp.Strict, Alphabet: "01#\"", Length: 12, Lifetime: 90 * time.Second, MaxAttempts: 3, Resend: "new", Purpose: otp.Recover, Sender: "0012", Plan: []otp.Leg{{Channel: otp.SMS, Wait: 90 * time.Second}, {Channel: otp.Voice}}})

@@ -41,6 +41,9 @@ func Reseal(ring *otp.Ring, now time.Time, random io.Reader, c Current, secrets 
 		for j := range t.Webhooks {
 			w := &t.Webhooks[j]
 			w.Secret = again("a webhook of tenant "+t.Name, otp.WebhookSecret(t.Name, w.URL), w.Secret)
+			if w.Previous != "" {
+				w.Previous = again("a webhook of tenant "+t.Name, otp.WebhookSecret(t.Name, w.URL), w.Previous)
+			}
 		}
 		if t.Challenge != nil {
 			c := *t.Challenge
@@ -65,7 +68,9 @@ func SealedUnder(key string, c Current, secrets Secrets) (names []string) {
 	}
 	for i := range c.Tenants {
 		t := &c.Tenants[i]
-		if slices.ContainsFunc(t.Webhooks, func(w otp.Webhook) bool { return otp.TextSealedBy(w.Secret) == key }) {
+		if slices.ContainsFunc(t.Webhooks, func(w otp.Webhook) bool {
+			return otp.TextSealedBy(w.Secret) == key || otp.TextSealedBy(w.Previous) == key
+		}) {
 			names = append(names, "a webhook of tenant "+t.Name)
 		}
 		if t.Challenge != nil && otp.TextSealedBy(t.Challenge.Secret) == key {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/aldaba-otp/aldaba/otp"
@@ -57,15 +59,19 @@ func (r *reader) leg(n *yaml.Node, path string) otp.Leg {
 
 // webhookEntry is a webhook as it was given.
 type webhookEntry struct {
-	path   string
-	kept   otp.Webhook // without its secret
-	secret secret
+	path     string
+	kept     otp.Webhook // without its secrets
+	secret   secret
+	previous secret
 }
 
 func (r *reader) webhook(n *yaml.Node, path string) webhookEntry {
-	o := r.object(n, path, append([]string{"url", "events"}, secretKeys("secret", asSealed)...)...)
+	o := r.object(n, path, slices.Concat([]string{"url", "events"}, secretKeys("secret", asSealed), secretKeys("previous_secret", asSealed))...)
 	o.must("url")
-	w := webhookEntry{path: path, kept: otp.Webhook{URL: o.text("url")}, secret: o.secret("secret", asSealed)}
+	w := webhookEntry{
+		path: path, kept: otp.Webhook{URL: o.text("url")},
+		secret: o.secret("secret", asSealed), previous: o.secret("previous_secret", asSealed),
+	}
 	for _, kind := range o.texts("events") {
 		w.kept.Events = append(w.kept.Events, otp.EventKind(kind))
 	}

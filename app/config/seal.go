@@ -102,7 +102,11 @@ func (p *planner) webhooks(e *tenantEntry, old []otp.Webhook) (all []otp.Webhook
 		if at := slices.IndexFunc(old, func(o otp.Webhook) bool { return o.URL == w.URL }); at >= 0 {
 			before = old[at]
 		}
-		if w.Secret, err = p.sealedSecret(otp.WebhookSecret(e.tenant.Name, w.URL), given.path, given.secret, before.Secret, webhookSecretFault); err != nil {
+		name := otp.WebhookSecret(e.tenant.Name, w.URL)
+		if w.Secret, err = p.sealedSecret(name, given.path, given.secret, before.Secret, webhookSecretFault); err != nil {
+			return nil, err
+		}
+		if w.Previous, err = p.sealedSecret(name, given.path, given.previous, before.Previous, webhookSecretFault); err != nil {
 			return nil, err
 		}
 		all = append(all, w)
@@ -117,7 +121,7 @@ func (p *planner) sealedSecret(name, path string, given secret, before string, f
 		return "", nil // the core says so
 	}
 	path += "." + given.key
-	if given.key == "secret"+asSealed {
+	if strings.HasSuffix(given.key, asSealed) {
 		clear, err := p.tools.Ring.OpenText(name, given.value)
 		if err != nil {
 			p.fail(path, cannotOpen)

@@ -94,6 +94,10 @@ func TestSealedSecretsAreComparedByWhatTheyHold(t *testing.T) {
 			"tenants: [{name: acme, webhooks: [{url: 'https://a.example/TOPSECRET', secret: " + webhookKey2 + "}, " + hooks + "]}]",
 			[]string{"~ tenant acme: webhooks (a.example: secret)"},
 		},
+		"a webhook's secret changes over": {
+			"tenants: [{name: acme, webhooks: [{url: 'https://a.example/TOPSECRET', secret: " + webhookKey2 + ", previous_secret: " + webhookKey1 + "}, " + hooks + "]}]",
+			[]string{"~ tenant acme: webhooks (a.example: secret, previous_secret)"},
+		},
 		"a webhook's address and events": {
 			"tenants: [{name: acme, webhooks: [{url: 'https://a.example/TOPSECRET2', secret: " + webhookKey1 + ", events: [approved]}, " + hooks + "]}]",
 			[]string{"~ tenant acme: webhooks (a.example: url, secret, events)"},
@@ -143,8 +147,8 @@ func TestSealedTextsOpenOnlyWhereTheyWereSealed(t *testing.T) {
 tenants:
   - name: acme
     webhooks:
-      - {url: "https://c.example/", secret_sealed: `+hook+`}
-      - {url: "https://d.example/", secret: whsec_c2hvcnQ=}
+      - {url: "https://c.example/", secret_sealed: `+hook+`, previous_secret_sealed: `+hook+`}
+      - {url: "https://d.example/", secret: whsec_c2hvcnQ=, previous_secret: whsec_c2hvcnQ=}
 `)
 	with.WebhookURL = func(string) error { return fmt.Errorf("is not welcome") }
 	_, err := file.Plan(in, with)
@@ -153,8 +157,10 @@ tenants:
 		"tenants.yaml:3: providers[1].headers.password_sealed: " + cannotOpen,
 		"tenants.yaml:7: tenants[0].webhooks[0].url: is not welcome",
 		"tenants.yaml:7: tenants[0].webhooks[0].secret_sealed: " + cannotOpen,
+		"tenants.yaml:7: tenants[0].webhooks[0].previous_secret_sealed: " + cannotOpen,
 		"tenants.yaml:8: tenants[0].webhooks[1].url: is not welcome",
 		"tenants.yaml:8: tenants[0].webhooks[1].secret: must be whsec_ and 24 to 64 random bytes in base64; make one with `aldaba webhook secret`",
+		"tenants.yaml:8: tenants[0].webhooks[1].previous_secret: must be whsec_ and 24 to 64 random bytes in base64; make one with `aldaba webhook secret`",
 	}, "\n")
 	if err == nil || err.Error() != want {
 		t.Errorf("%v", err)

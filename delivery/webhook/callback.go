@@ -11,14 +11,14 @@ import (
 )
 
 // reporter is the provider with receipts: the application says later, signed
-// with the same secret, what became of a message.
+// with the same secret (or the one before it), what became of a message.
 type reporter struct{ *sender }
 
 var _ delivery.Callback = (*reporter)(nil)
 
 // Callback implements [delivery.Callback].
 func (p *reporter) Callback(r *http.Request, body []byte) ([]delivery.Report, delivery.Reply, error) {
-	if err := hook.Verify(p.secret, r.Header, body, now(p.clock)); err != nil {
+	if err := hook.Verify(p.secrets, r.Header, body, now(p.clock)); err != nil {
 		return nil, delivery.Reply{}, delivery.ErrForged
 	}
 	report, err := read(body)

@@ -45,6 +45,40 @@ func call(t testing.TB, at time.Time, body string) *http.Request {
 	}}
 }
 
+// TestASecretChangesOver: an application that has the old secret only takes what is
+// signed with both, and its receipts are taken.
+func TestASecretChangesOver(t *testing.T) {
+	t.Parallel()
+	const young = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	w := start(t, map[string]any{"secret": young, "previous_secret": secret, "receipts": true})
+	if _, err := w.provider.Send(t.Context(), deliverytest.Message()); err != nil {
+		t.Error(err)
+	}
+	const body = `{"id":"m1","state":"delivered"}`
+	back, ok := w.provider.(delivery.Callback)
+	if !ok {
+		t.Fatal("it takes no callbacks")
+	}
+	if reports, _, err := back.Callback(call(t, time.Now(), body), []byte(body)); err != nil || len(reports) != 1 {
+		t.Errorf("%v, %v", reports, err)
+	}
+	after, err := open(map[string]any{"url": "https://app.example/", "secret": young, "receipts": true}, clock.New(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, ok = after.(delivery.Callback)
+	if !ok {
+		t.Fatal("it takes no callbacks")
+	}
+	if _, _, err := back.Callback(call(t, time.Now(), body), []byte(body)); !errors.Is(err, delivery.ErrForged) {
+		t.Errorf("without the old secret: %v", err)
+	}
+	_, err = open(map[string]any{"url": "https://app.example/", "secret": secret, "previous_secret": "whsec_short"}, clock.New(0))
+	if err == nil || !strings.Contains(err.Error(), "previous_secret: must be whsec_") {
+		t.Errorf("a malformed one: %v", err)
+	}
+}
+
 func TestReceiptsAreReported(t *testing.T) {
 	t.Parallel()
 	back := reporter(t, clock.New(0))

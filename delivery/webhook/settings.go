@@ -20,6 +20,7 @@ import (
 type settings struct {
 	URL           string            `json:"url"`
 	Secret        string            `json:"secret"`
+	Previous      string            `json:"previous_secret"`
 	Allow         []string          `json:"allow"`
 	CA            string            `json:"ca"`
 	Headers       map[string]string `json:"headers"`
@@ -43,6 +44,9 @@ func open(s delivery.Settings) (delivery.Provider, error) {
 	if err := hook.CheckSecret(set.Secret); err != nil {
 		faults.Add("secret", "%s", err)
 	}
+	if err := hook.CheckSecret(set.Previous); set.Previous != "" && err != nil {
+		faults.Add("previous_secret", "%s", err)
+	}
 	if set.Timeout < time.Second || set.Timeout > maxTimeout {
 		faults.Add("timeout", "must be 1s to 10s")
 	}
@@ -59,7 +63,7 @@ func open(s delivery.Settings) (delivery.Provider, error) {
 		return nil, err
 	}
 	p := &sender{
-		url: set.URL, secret: set.Secret, headers: header, client: egress.New(options),
+		url: set.URL, secrets: hook.Secrets{Current: set.Secret, Previous: set.Previous}, headers: header, client: egress.New(options),
 		clock: s.Clock, log: s.Log, receipts: set.Receipts,
 	}
 	if set.Receipts {

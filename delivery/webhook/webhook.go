@@ -26,17 +26,18 @@ import (
 
 // Type returns the gallery's entry.
 func Type() delivery.Type {
-	return delivery.Type{Name: "webhook", Secrets: []string{"secret", "secret_headers.*"}, Open: open}
+	return delivery.Type{Name: "webhook", Secrets: []string{"secret", "previous_secret", "secret_headers.*"}, Open: open}
 }
 
 // sender is the provider without receipts.
 type sender struct {
-	url, secret string
-	headers     http.Header
-	client      *egress.Client
-	clock       *clock.Clock
-	log         *slog.Logger
-	receipts    bool
+	url      string
+	secrets  hook.Secrets
+	headers  http.Header
+	client   *egress.Client
+	clock    *clock.Clock
+	log      *slog.Logger
+	receipts bool
 }
 
 // event is what the application gets.
@@ -73,7 +74,7 @@ func (s *sender) Send(ctx context.Context, m delivery.Message) (delivery.Receipt
 	if err != nil { // a time beyond the year 9999
 		return delivery.Receipt{}, &delivery.Error{Class: delivery.Rejected, Cause: errors.New("the message cannot be written as JSON")}
 	}
-	answer, err := hook.Post(ctx, s, s.url, s.secret, m.ID, now(s.clock), payload)
+	answer, err := hook.Post(ctx, s, s.url, s.secrets, m.ID, now(s.clock), payload)
 	if err != nil {
 		return delivery.Receipt{}, lost(err)
 	}

@@ -61,17 +61,43 @@ func CheckSecret(secret string) error {
 	return nil
 }
 
+// Secrets are the one in force, and the one before while the other side changes
+// over to it; that is "" otherwise.
+type Secrets struct{ Current, Previous string }
+
+// each returns those that there are.
+func (s Secrets) each() []string {
+	if s.Previous == "" {
+		return []string{s.Current}
+	}
+	return []string{s.Current, s.Previous}
+}
+
+// sign returns a signature with each secret, separated by a space as Standard
+// Webhooks has it: the other side accepts a call of which one fits.
+func (s Secrets) sign(id string, at time.Time, payload []byte) (string, error) {
+	var all []string
+	for _, secret := range s.each() {
+		signer, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return "", errors.New("hook: the secret is malformed")
+		}
+		signature, err := signer.Sign(id, at, payload)
+		if err != nil {
+			return "", errors.New("hook: cannot sign")
+		}
+		all = append(all, signature)
+	}
+	return strings.Join(all, " "), nil
+}
+
 // Post signs a JSON payload and posts it once. The id is the event's: the same
 // for every try, so that the other side can tell repeats; at is the time of
 // this try. A broken answer's body is no error, because its status is there.
-func Post(ctx context.Context, client Doer, url, secret, id string, at time.Time, payload []byte) (Answer, error) {
-	signer, err := standardwebhooks.NewWebhook(secret)
+func Post(ctx context.Context, client Doer, url string, secrets Secrets, id string, at time.Time, payload []byte) (Answer, error) {
+	signature, err := secrets.sign(id, at, payload)
 	if err != nil {
-		return Answer{}, errors.New("hook: the secret is malformed")
-	}
-	signature, err := signer.Sign(id, at, payload)
-	if err != nil {
-		return Answer{}, errors.New("hook: cannot sign")
+		return Answer{}, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(payload))
 	if err != nil { // its text quotes the URL
@@ -107,20 +133,22 @@ func after(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// Verify tells whether a call was signed with the secret within five minutes
-// of now. Its error is [ErrForged], or that the secret is malformed.
-func Verify(secret string, header http.Header, body []byte, now time.Time) error {
-	verifier, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		return errors.New("hook: the secret is malformed")
-	}
+// Verify tells whether a call was signed with one of the secrets within five
+// minutes of now. Its error is [ErrForged], or that a secret is malformed.
+func Verify(secrets Secrets, header http.Header, body []byte, now time.Time) error {
 	// The library compares with the system's clock, so the time is judged here.
 	seconds, err := strconv.ParseInt(header.Get(standardwebhooks.HeaderWebhookTimestamp), 10, 64)
 	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > window {
 		return ErrForged
 	}
-	if verifier.VerifyIgnoringTimestamp(body, header) != nil {
-		return ErrForged
+	for _, secret := range secrets.each() {
+		verifier, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return errors.New("hook: the secret is malformed")
+		}
+		if verifier.VerifyIgnoringTimestamp(body, header) == nil {
+			return nil
+		}
 	}
-	return nil
+	return ErrForged
 }

@@ -49,7 +49,7 @@ func TestAnEventIsSignedAsTheLibraryExpects(t *testing.T) {
 	t.Parallel()
 	url, calls := serve(t, http.StatusOK, nil, `{"id":"x"}`)
 	payload := []byte(`{"type":"message.send","data":{"body":"Su código ✓"}}`)
-	answer, err := hook.Post(t.Context(), http.DefaultClient, url, secret, "msg_1", time.Now(), payload)
+	answer, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: secret}, "msg_1", time.Now(), payload)
 	if err != nil || answer.Status != http.StatusOK || string(answer.Body) != `{"id":"x"}` || answer.After != 0 {
 		t.Fatalf("%+v, %v", answer, err)
 	}
@@ -69,12 +69,46 @@ func TestAnEventIsSignedAsTheLibraryExpects(t *testing.T) {
 	}
 }
 
+// TestBothSecretsSign: while a secret is changed, whoever has either one of them
+// accepts a call, in either direction, and nobody else does.
+func TestBothSecretsSign(t *testing.T) {
+	t.Parallel()
+	const young, other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="
+	both := hook.Secrets{Current: young, Previous: secret}
+	url, calls := serve(t, http.StatusOK, nil, "")
+	if _, err := hook.Post(t.Context(), http.DefaultClient, url, both, "msg_1", time.Now(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	got := <-calls
+	for key, want := range map[string]bool{young: true, secret: true, other: false} {
+		verifier, err := standardwebhooks.NewWebhook(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := verifier.Verify(got.body, got.header); (err == nil) != want {
+			t.Errorf("with %s: %v", key, err)
+		}
+	}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		secrets hook.Secrets
+		want    error
+	}{{both, nil}, {hook.Secrets{Current: secret, Previous: young}, nil}, {hook.Secrets{Current: young}, hook.ErrForged}, {hook.Secrets{Current: young, Previous: other}, hook.ErrForged}} {
+		if err := hook.Verify(c.secrets, signed(t, now, "{}"), []byte("{}"), now); !errors.Is(err, c.want) {
+			t.Errorf("with %v: %v", c.secrets, err)
+		}
+	}
+	if _, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: young, Previous: "whsec_?"}, "msg_1", now, nil); err == nil {
+		t.Error("a malformed previous secret signs")
+	}
+}
+
 // TestTheExampleOfTheSpecification takes its figures from the libraries' tests.
 func TestTheExampleOfTheSpecification(t *testing.T) {
 	t.Parallel()
 	url, calls := serve(t, http.StatusOK, nil, "")
 	at := time.Unix(1614265330, 0)
-	if _, err := hook.Post(t.Context(), http.DefaultClient, url, secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, []byte(`{"test": 2432232314}`)); err != nil {
+	if _, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: secret}, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, []byte(`{"test": 2432232314}`)); err != nil {
 		t.Fatal(err)
 	}
 	if got := (<-calls).header.Get("Webhook-Signature"); got != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
@@ -90,7 +124,7 @@ func TestAnswersAreToldAsTheyAre(t *testing.T) {
 		"-1": 0, "soon": 0, "99999999": 24 * time.Hour, "99999999999999999999": 0, "Fri, 02 Jan 2099 03:04:22 GMT": 24 * time.Hour,
 	} {
 		url, _ := serve(t, http.StatusTooManyRequests, http.Header{"Retry-After": {after}}, "")
-		answer, err := hook.Post(t.Context(), http.DefaultClient, url, secret, "msg_1", now, nil)
+		answer, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: secret}, "msg_1", now, nil)
 		if err != nil || answer.Status != http.StatusTooManyRequests || answer.After != want {
 			t.Errorf("Retry-After %q: %+v, %v; want %v", after, answer, err, want)
 		}
@@ -100,7 +134,7 @@ func TestAnswersAreToldAsTheyAre(t *testing.T) {
 func TestAnAnswersBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	url, _ := serve(t, http.StatusOK, nil, strings.Repeat("x", 1<<20))
-	answer, err := hook.Post(t.Context(), http.DefaultClient, url, secret, "msg_1", time.Now(), nil)
+	answer, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: secret}, "msg_1", time.Now(), nil)
 	if err != nil || len(answer.Body) != 64<<10 {
 		t.Errorf("%d bytes, %v", len(answer.Body), err)
 	}
@@ -109,7 +143,7 @@ func TestAnAnswersBodyIsBounded(t *testing.T) {
 func TestABrokenBodyDoesNotUndoTheStatus(t *testing.T) {
 	t.Parallel()
 	url, _ := serve(t, http.StatusOK, http.Header{"Content-Length": {"100"}}, "short")
-	answer, err := hook.Post(t.Context(), http.DefaultClient, url, secret, "msg_1", time.Now(), nil)
+	answer, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: secret}, "msg_1", time.Now(), nil)
 	if err != nil || answer.Status != http.StatusOK || answer.Body != nil {
 		t.Errorf("%+v, %v", answer, err)
 	}
@@ -118,7 +152,7 @@ func TestABrokenBodyDoesNotUndoTheStatus(t *testing.T) {
 func TestErrorsHoldNoPartOfTheURLOrTheSecret(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ url, secret string }{{"https://app.example/\x00s3cret", secret}, {"https://app.example/", "whsec_s3cret!"}} {
-		if _, err := hook.Post(t.Context(), http.DefaultClient, c.url, c.secret, "msg_1", time.Now(), nil); err == nil || strings.Contains(err.Error(), "s3cret") {
+		if _, err := hook.Post(t.Context(), http.DefaultClient, c.url, hook.Secrets{Current: c.secret}, "msg_1", time.Now(), nil); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", c.url, err)
 		}
 	}
@@ -183,7 +217,7 @@ func TestOnlySignedCallsOfNowAreVerified(t *testing.T) {
 		"one of two":                  {change("Webhook-Signature", "v1,AAAA "+good), body, true},
 		"no headers":                  {http.Header{}, body, false},
 	} {
-		err := hook.Verify(secret, c.header, []byte(c.body), now)
+		err := hook.Verify(hook.Secrets{Current: secret}, c.header, []byte(c.body), now)
 		if c.want && err != nil || !c.want && !errors.Is(err, hook.ErrForged) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -207,7 +241,7 @@ console.log(JSON.stringify({ forged, body, headers }));
 `
 	node(t, `require("standardwebhooks")`, nil)
 	url, calls := serve(t, http.StatusOK, nil, "")
-	if _, err := hook.Post(t.Context(), http.DefaultClient, url, secret, "msg_1", time.Now(), []byte(`{"body":"Su código ✓"}`)); err != nil {
+	if _, err := hook.Post(t.Context(), http.DefaultClient, url, hook.Secrets{Current: secret}, "msg_1", time.Now(), []byte(`{"body":"Su código ✓"}`)); err != nil {
 		t.Fatal(err)
 	}
 	got, headers := <-calls, map[string]string{}
@@ -233,7 +267,7 @@ console.log(JSON.stringify({ forged, body, headers }));
 	for name, value := range said.Headers {
 		back.Set(name, value)
 	}
-	if err := hook.Verify(secret, back, []byte(said.Body), time.Now()); err != nil {
+	if err := hook.Verify(hook.Secrets{Current: secret}, back, []byte(said.Body), time.Now()); err != nil {
 		t.Errorf("what the library signed: %v", err)
 	}
 }
@@ -263,7 +297,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("a", "-1", "v1 v1, ,v1 v2,x", []byte("{}"))
 	f.Fuzz(func(t *testing.T, id, at, signature string, body []byte) {
 		h := http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {at}, "Webhook-Signature": {signature}}
-		if err := hook.Verify("whsec_"+strings.Repeat("A", 32), h, body, time.Unix(1614265330, 0)); !errors.Is(err, hook.ErrForged) {
+		if err := hook.Verify(hook.Secrets{Current: "whsec_" + strings.Repeat("A", 32)}, h, body, time.Unix(1614265330, 0)); !errors.Is(err, hook.ErrForged) {
 			t.Fatalf("%v: nobody has signed this", err)
 		}
 	})
