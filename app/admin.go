@@ -56,6 +56,7 @@ func (a *App) adminRoutes() []httpx.Route {
 		{Methods: post, Pattern: "/admin/keys/rotate", Handler: a.audited(operator, "key rotate", a.adminRotate)},
 		{Methods: get, Pattern: "/admin/keys/status", Handler: a.reads("key status", a.adminKeyStatus)},
 		{Methods: post, Pattern: "/admin/keys/retire", Handler: a.audited(owner, "key retire", a.adminRetire)},
+		{Methods: post, Pattern: "/admin/fence", Handler: a.audited(owner, "fence", a.adminFence)},
 		{Methods: post, Pattern: "/admin/erase", Handler: a.audited(owner, "erase", a.adminErase())},
 		{Methods: post, Pattern: "/admin/personal-data", Handler: a.audited(owner, "personal-data", a.adminPersonalData())},
 		{Methods: get, Pattern: "/admin/credentials", Handler: a.reads("credential list", a.adminCredentials)},

@@ -63,6 +63,7 @@ func TestEachRoleMayDoItsOwn(t *testing.T) {
 		"POST /admin/keys/rotate":        {operator, `{"uses":["nothing"]}`, true, ""},
 		"GET /admin/keys/status":         {auditor, "", false, ""},
 		"POST /admin/keys/retire":        {owner, `{"key":"00000000"}`, true, ""},
+		"POST /admin/fence":              {owner, `{"tenant":"nobody"}`, true, ""},
 		"POST /admin/erase":              {owner, `{"tenant":"nobody","to":"+584121234567"}`, true, ""},
 		"POST /admin/personal-data":      {owner, `{"tenant":"nobody","to":"+584121234567"}`, true, ""},
 		"GET /admin/credentials":         {auditor, "", false, "/admin/credentials?tenant=shop"},

@@ -10,6 +10,9 @@ import (
 // leaves over is never given out.
 const numberSpan = 1000
 
+// lastNumber is the last one behind which a block is reserved.
+const lastNumber = 1<<31 - 1 - 2*numberSpan
+
 // numberBlocks holds the numbers that this process has reserved, by tenant.
 type numberBlocks struct {
 	mu   sync.Mutex
@@ -41,7 +44,7 @@ func (s *Service) nextNumber(ctx context.Context, tenant string, ring *Ring) (in
 func (s *Service) reserve(ctx context.Context, key Key) (b numberBlock, err error) {
 	err = s.do(ctx, Step{Load: Keys{Counters: []Key{key}}, Decide: func(_ time.Time, st *State) error {
 		c, _ := st.Counters.Get(key)
-		if c.Value > 1<<31-1-2*numberSpan {
+		if c.Value > lastNumber {
 			c.Value = 0
 		}
 		b = numberBlock{c.Value + 1, c.Value + 1 + numberSpan}

@@ -34,6 +34,7 @@ type cli struct {
 	Refusals     refusalsCmd     `cmd:"" help:"Tell what limits, the fraud watch and lists have refused, and what would have let it pass."`
 	Spend        spendCmd        `cmd:"" help:"Tell what a tenant's messages of a day cost."`
 	Erase        eraseCmd        `cmd:"" help:"Remove what is kept of one person's address."`
+	Fence        fenceCmd        `cmd:"" help:"Make a database safe that was restored from a backup."`
 	PersonalData personalDataCmd `cmd:"" help:"Print what is kept of one person's address."`
 	Trace        traceCmd        `cmd:"" help:"Tell why somebody got no code."`
 	Version      versionCmd      `cmd:"" help:"Print the version."`
