@@ -103,7 +103,7 @@ func TestMetricsTellWhatAServerDid(t *testing.T) {
 // is not forgotten.
 func TestEveryEventIsCounted(t *testing.T) {
 	t.Parallel()
-	kinds := append(otp.WebhookEvents(), otp.EventRetry, otp.EventVoid)
+	kinds := append(otp.WebhookEvents(), otp.EventRetry)
 	log := &lines{}
 	a := &App{metrics: metrics.New(metrics.Options{}), log: logTo(log)}
 	for _, kind := range kinds {

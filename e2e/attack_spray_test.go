@@ -199,11 +199,14 @@ func idsNeverIssued(s *siege) figures {
 	}
 	before, unit := s.rows()
 	n := s.pick(3000, 100_000)
-	var strange atomic.Int64
+	var strange, met atomic.Int64
 	crowd(n, func(i int) {
 		l := tongues[i%len(tongues)]
 		v, r := l.check(s.c[i/len(tongues)%len(s.c)], strayID(l), m.code())
 		if v != unknown && !(l.name == modicaTongue.name && r.status == http.StatusBadRequest && strings.Contains(r.body, "invalid_attrib")) {
+			if l.name == danaconnectTongue.name && v == over && met.Add(1) <= int64(n/20_000) {
+				return // of some ten thousand numbers in 2^31 that were given out before, one was met by chance
+			}
 			if strange.Add(1) < 5 {
 				s.Errorf("%s: an id that nobody has is answered %d %s", l.name, r.status, r.body)
 			}

@@ -138,7 +138,11 @@ func (g *guess) admit(now time.Time, st *State) (refusal, failure error) {
 	refusal = g.find(now, st)
 	if g.link == nil {
 		if refusal != nil {
-			g.blank(now, st)
+			others := false
+			if !g.ref.ID.IsZero() { // handles are of one tenant and language
+				_, others = st.Verifications.Get(g.ref.ID)
+			}
+			g.blank(now, st, others)
 		}
 		return refusal, nil
 	}

@@ -16,7 +16,7 @@ import (
 func WebhookEvents() []EventKind {
 	return []EventKind{
 		EventStarted, EventResent, EventSent, EventDelivered, EventFailed, EventUnsent, EventSilent, EventNextLeg,
-		EventWrong, EventApproved, EventExhausted, EventExpired, EventCanceled, EventSuperseded, EventLocked,
+		EventWrong, EventApproved, EventExhausted, EventExpired, EventCanceled, EventSuperseded, EventVoid, EventLocked,
 		EventAlert, EventReleased, EventListed, EventRefused,
 	}
 }
