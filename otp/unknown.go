@@ -10,8 +10,8 @@ import (
 // which on SQLite cost what a wrong guess does. They are always the same few, so that nobody
 // can fill the store, and stand for nothing. Somebody else's verification was read,
 // and its address locked, before it turned out to be none of the caller's; for it
-// there is less of both. The figures are from T50 on both engines, where another
-// tenant's id took some 20 us longer than nobody's before.
+// there is less of both. The numbers were tuned with T50 on one machine, on both
+// engines, where another tenant's id took some 20 us longer than nobody's before.
 const (
 	blankRows   = 3 // counters, and one destination less, beside a handle
 	othersRows  = 2
