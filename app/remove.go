@@ -26,39 +26,27 @@ type Removed struct {
 // retention. Run again it deletes contacts that an application kept at another
 // server meanwhile. Errors: NotFound, Unavailable, Internal.
 func (a *App) RemoveTenant(ctx context.Context, name string, dry bool) (changes []string, err error) {
-	contacts, err := a.contacts(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	err = a.strike(ctx, kindTenant, name, dry, func(now config.Current) error {
+	gone := a.strike(ctx, kindTenant, name, dry, func(now config.Current) error {
 		if !slices.ContainsFunc(now.Tenants, func(t otp.Tenant) bool { return t.Name == name }) {
 			return &otp.Error{Kind: otp.NotFound, Message: fmt.Sprintf("there is no tenant %q", name)}
 		}
 		return nil
 	})
-	switch {
-	case err == nil:
-		changes = append(changes, "- tenant "+name)
-	case otp.KindOf(err) != otp.NotFound || len(contacts) == 0:
-		return nil, err
+	if gone != nil && otp.KindOf(gone) != otp.NotFound {
+		return nil, gone
 	}
-	for deleted := 0; len(contacts) > 0; {
-		if deleted += len(contacts); dry {
-			changes = append(changes, contactsGone(name, deleted))
-			break
-		}
-		for _, c := range contacts {
-			if err := a.Service.DeleteContact(ctx, name, c.ID); err != nil && otp.KindOf(err) != otp.NotFound {
-				return nil, fmt.Errorf("tenant %s was removed, but not all of its contacts, so remove it again: %w", name, err)
-			}
-		}
-		// Some may have been kept while the tenant was still in force.
-		if contacts, err = a.contacts(ctx, name); err != nil {
-			return nil, err
-		}
-		if len(contacts) == 0 {
-			changes = append(changes, contactsGone(name, deleted))
-		}
+	n, err := a.Service.DeleteContacts(ctx, name, dry)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("not all contacts of tenant %s were deleted, so remove it again: %w", name, err)
+	case gone != nil && n == 0:
+		return nil, gone
+	}
+	if gone == nil {
+		changes = append(changes, "- tenant "+name)
+	}
+	if n > 0 {
+		changes = append(changes, contactsGone(name, n))
 	}
 	a.tellRemoved(ctx, name, changes, dry)
 	return changes, nil

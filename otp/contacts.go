@@ -88,6 +88,40 @@ func (s *Service) DeleteContact(ctx context.Context, tenant, id string) error {
 	return err
 }
 
+// DeleteContacts deletes all contacts of a tenant, also of one that is not
+// configured any more, and returns how many there were; dry only counts them. After
+// an error some are left, and n are gone. Errors: Unavailable, Internal.
+func (s *Service) DeleteContacts(ctx context.Context, tenant string, dry bool) (n int, err error) {
+	for after := (Key{}); ; {
+		rows, err := s.o.Store.ScanContacts(ctx, tenant, after, sweepChunk)
+		if err != nil {
+			return n, unread(err)
+		}
+		if len(rows) == 0 {
+			return n, nil
+		}
+		if n += len(rows); dry {
+			after = rows[len(rows)-1].Key
+			continue // those that are deleted are not found again
+		}
+		keys := make([]Key, len(rows))
+		for i := range rows {
+			keys[i] = rows[i].Key
+		}
+		err = s.do(ctx, Step{Load: Keys{Contacts: keys}, Decide: func(_ time.Time, st *State) error {
+			for _, key := range keys {
+				if _, ok := st.Contacts.Get(key); ok {
+					st.Contacts.Delete(key)
+				}
+			}
+			return nil
+		}})
+		if err != nil {
+			return n - len(rows), err
+		}
+	}
+}
+
 // NamedContact is a contact with its id, for listings.
 type NamedContact struct {
 	ID         string

@@ -1,6 +1,7 @@
 package otp_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -121,5 +122,38 @@ func TestLanguageIsChosenAtTheStart(t *testing.T) {
 		if text := w.Courier.Last(t); v.Locale != c.want || !strings.Contains(text.Body, c.body) || !strings.Contains(text.Body, code) || text.To != phone {
 			t.Errorf("%s: locale %s, %q", name, v.Locale, text.Body)
 		}
+	}
+}
+
+// TestContactsAreDeletedTogether goes over several steps and leaves others' alone.
+func TestContactsAreDeletedTogether(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	const n = 203
+	for i := range n {
+		if _, err := w.PutContact(t.Context(), "acme", fmt.Sprint(i), otp.ContactAddresses{SMS: phone}, i%2 == 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.PutContact(t.Context(), "globex", "1", otp.ContactAddresses{SMS: phone}, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		dry  bool
+		want int
+	}{{true, n + 2}, {false, n + 2}, {false, 0}} { // with the demo's two
+		if got, err := w.DeleteContacts(t.Context(), "acme", c.dry); got != c.want || err != nil {
+			t.Errorf("dry %t: %d, %v; want %d", c.dry, got, err, c.want)
+		}
+	}
+	if _, err := w.Contact(t.Context(), "globex", "1"); err != nil {
+		t.Errorf("another tenant's: %v", err)
+	}
+	if _, err := w.Contact(t.Context(), "acme", "7"); kind(err) != otp.NotFound {
+		t.Errorf("its own: %v", err)
+	}
+	down(w, true)
+	if _, err := w.DeleteContacts(t.Context(), "globex", false); kind(err) != otp.Unavailable {
+		t.Errorf("without its store: %v", err)
 	}
 }

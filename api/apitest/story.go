@@ -35,6 +35,7 @@ func Run(t *testing.T, construct Constructor, speaker Speaker) {
 		{"a used code stays used after its life", usedForEver},
 		{"an expired code is refused", expired},
 		{"a canceled one is refused", canceled},
+		{"after a restore a fence makes it void", fenced},
 		{"an unknown one is unknown", unknown},
 		{"another tenant's is unknown", foreign},
 		{"the sixth message in ten minutes is refused", throttledSends},
@@ -149,6 +150,21 @@ func canceled(_ *testing.T, s *Scene) {
 		s.say(Cancel, Words{ID: id})
 	}
 	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeCanceled, 0))
+}
+
+// fenced: what lived in a backup is void, and a new code is good (T66).
+func fenced(_ *testing.T, s *Scene) {
+	id, code := s.start(number)
+	if done, err := s.Fence(s.tb.Context(), "", otp.ActorOperator, false); err != nil || done.Verifications != 1 {
+		s.tb.Fatalf("fence: %+v, %v", done, err)
+	}
+	s.expect("the right code", s.check(id, code), s.speaker.Outcome(otp.OutcomeVoid, 0))
+	s.expect("a wrong code", s.check(id, otptest.WrongCode(code)), s.speaker.Outcome(otp.OutcomeVoid, 0))
+	next, code := s.start("+18097654321")
+	if next == id {
+		s.tb.Errorf("%s is the name of another one too", id)
+	}
+	s.expect("a new one", s.check(next, code), s.speaker.Outcome(otp.OutcomeApproved, tries))
 }
 
 func unknown(_ *testing.T, s *Scene) {
