@@ -96,7 +96,7 @@ transcripts: ## Write the answers into the golden transcripts; review the differ
 	$(GO) test ./api/... -run 'TestTranscripts' -update
 
 .PHONY: bench
-bench: ## Measure pairs per second against a server that stores nothing (about 2 minutes).
+bench: ## Measure pairs per second against a server that stores nothing (about 5 minutes).
 	$(GO) run ./e2e/bench
 
 .PHONY: bench-document

@@ -26,6 +26,9 @@ func (a *App) Fence(ctx context.Context, tenant string, dry bool) (Fenced, error
 		detail = "dry run: " + detail
 	}
 	tell(ctx, tenant, "%s", detail)
+	if otp.KindOf(err) == otp.Unavailable {
+		err = fmt.Errorf("%d verifications are void and more may live, so run it again: %w", done.Verifications, err)
+	}
 	if err != nil {
 		return Fenced{}, err
 	}

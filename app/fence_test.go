@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,24 +12,14 @@ import (
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 )
 
-// vendors has credentials of two languages.
-const vendors = `
-providers: [{name: box, type: inbox}]
-tenants:
-  - name: shop
-    home: VE
-    routes: [{channel: sms, providers: [box]}, {channel: email, providers: [box]}]
-    profiles: [{name: default}]
-    credentials: [{type: api_key, key: 0123456789abcdef0123456789abcdef}]
-`
-
 // TestARestoredDatabaseIsFenced is T66: codes that were used, and guesses that were
 // made, after the backup.
 func TestARestoredDatabaseIsFenced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "aldaba.db")
-	o := Options{Database: "sqlite:" + path, KeysFile: ringIn(t, dir)}
+	o := Options{Database: "sqlite:" + path, KeysFile: ringIn(t, dir), WebhookAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	heard, url := newEar(t)
 	live := func() (a *App, base string) {
 		a = running(t, o)
 		return a, "http://" + a.Addr()
@@ -53,7 +44,7 @@ func TestARestoredDatabaseIsFenced(t *testing.T) {
 	}
 
 	a, base := live()
-	apply(t, a, vendors, false)
+	apply(t, a, shop+"    webhooks: [{url: \""+url+"/void\", secret: "+earSecret+", events: [void]}]\n", false)
 	used, guessed := started(t, base, shopKey, "+584121234567"), started(t, base, shopKey, "+584121234568")
 	right, other := code(a, "+584121234567"), code(a, "+584121234568")
 	if err := stop(a); err != nil {
@@ -90,6 +81,7 @@ func TestARestoredDatabaseIsFenced(t *testing.T) {
 	if e := journal(t, a); e[len(e)-1].Act != "fence" || e[len(e)-1].Detail != "2 void, 10 guesses charged, numbers of 0 tenants moved" {
 		t.Errorf("it is written down as %+v", e[len(e)-1])
 	}
+	heard.wait(t, "/void", `{"type":"verification.void","data":{"id":"`+used+`"`)
 	if events, err := a.Store.Events(t.Context(), parsed(t, used)); err != nil || events[len(events)-1].Kind != otp.EventVoid {
 		t.Errorf("the journal ends with %+v, %v", events, err)
 	}

@@ -21,9 +21,9 @@ const (
 	samples  = 3
 )
 
-// codesHaveNoPattern is T11. It takes the codes from the core's own function,
-// with the world's key ring, and ids and salts such as the server draws.
-func codesHaveNoPattern(s *siege) figures {
+// ring reads the world's key ring.
+func (s *siege) ring() *otp.Ring {
+	s.Helper()
 	data, err := os.ReadFile(filepath.Join(s.data, "keys.json"))
 	if err != nil {
 		s.Fatal(err)
@@ -32,6 +32,13 @@ func codesHaveNoPattern(s *siege) figures {
 	if err != nil {
 		s.Fatal(err)
 	}
+	return ring
+}
+
+// codesHaveNoPattern is T11. It takes the codes from the core's own function,
+// with the world's key ring, and ids and salts such as the server draws.
+func codesHaveNoPattern(s *siege) figures {
+	ring := s.ring()
 	v := otp.Verification{Secret: make([]byte, 16), Spec: otp.Spec{Purpose: otp.Authenticate, Alphabet: otp.Digits, Length: digits}}
 	for _, k := range ring.Keys() {
 		if k.Use == otp.UseCode {

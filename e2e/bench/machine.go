@@ -124,7 +124,7 @@ func hugePages() string {
 // together tells how much the cores have in common: 1 when each is one of its own,
 // 0.5 when two are the halves of one.
 func together() float64 {
-	alone := slices.Max([]int{loops(1), loops(1)}) // the first may have to wake the core
+	alone := max(loops(1), loops(1)) // the first may have to wake the core
 	return float64(loops(runtime.NumCPU())) / float64(runtime.NumCPU()) / float64(alone)
 }
 
