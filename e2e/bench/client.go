@@ -141,6 +141,9 @@ func drive(s *server, connections int, work func(x *client) error) (clients []*c
 			_ = x.conn.Close() // nothing is under way on it
 		}
 	}()
+	if err := s.codes.begin(); err != nil {
+		return nil, 0, err
+	}
 	for range connections {
 		x, err := dial(s.address, s.key, s.codes, &s.numbers)
 		if err != nil {

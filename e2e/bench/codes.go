@@ -16,7 +16,8 @@ import (
 )
 
 // No answer holds a code, so the generator does what only the owner of the key
-// ring can: it reads the stored verification and derives the code. Those who
+// ring can: it reads the stored verification and derives the code. It looks into
+// the engine's log, and asks the database for what it does not find there; those who
 // wait are served together, so that this costs the machine little.
 
 // question is one verification whose code is wanted. A connection has one and
@@ -50,10 +51,10 @@ type codes struct {
 	done   chan struct{}
 
 	mu   sync.Mutex // guards tail
-	tail *tail      // nil when there is none
+	tail tail       // nil when there is none
 }
 
-func newCodes(r reader, t *tail, keys string) (*codes, error) {
+func newCodes(r reader, t tail, keys string) (*codes, error) {
 	data, err := os.ReadFile(keys)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,17 @@ func (c *codes) code(q *question) (string, error) {
 	return q.code, q.err
 }
 
-// fresh looks into the redo log, where there is one.
+// begin comes before each measurement.
+func (c *codes) begin() error {
+	if c == nil || c.tail == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tail.begin()
+}
+
+// fresh looks into the engine's log, where there is one.
 func (c *codes) fresh(id otp.ID) (v otp.Verification, ok bool, err error) {
 	if c.tail == nil {
 		return v, false, nil
@@ -143,7 +154,11 @@ func (c *codes) close() error {
 	}
 	close(c.queue)
 	<-c.done
-	return errors.Join(c.reader.close(), c.tail.close())
+	err := c.reader.close()
+	if c.tail != nil {
+		err = errors.Join(err, c.tail.close())
+	}
+	return err
 }
 
 // sqliteReader reads over a connection of its own, next to the server's.

@@ -169,11 +169,13 @@ func (w *world) prepare(s *server) (err error) {
 		return fmt.Errorf("%s: apply: %w: %s", s.name, err, out)
 	}
 	var r reader
-	var t *tail
+	var t tail
 	if s.backend != nil {
-		r, err = openPostgres(s.url)
+		if r, err = openPostgres(s.url); err == nil {
+			t, err = openWAL(w.cluster.Dir(), s.url)
+		}
 	} else if r, err = openSQLite(s.dir + "/aldaba.db"); err == nil {
-		t, err = openTail(s.dir + "/aldaba.db-redo")
+		t, err = openRedo(s.dir + "/aldaba.db-redo")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)

@@ -11,16 +11,28 @@ import (
 	"github.com/aldaba-otp/aldaba/store/sqlite/redo"
 )
 
-// tail follows the redo log of the SQLite engine: what was started a moment ago
-// stands there, before it is in the database file.
-type tail struct {
+// tail follows the log that an engine writes before it answers: what was started a
+// moment ago stands there, and to read it takes nothing from the server.
+type tail interface {
+	// begin comes before each measurement.
+	begin() error
+	// follow reads what was appended since the last time.
+	follow() error
+	// take returns a verification, once.
+	take(id otp.ID) (v otp.Verification, ok bool)
+	close() error
+}
+
+// redoTail follows the redo log of the SQLite engine, where a verification stands
+// before it is in the database file.
+type redoTail struct {
 	file  *os.File
 	epoch uint64
 	log   *redo.Reader
 	fresh map[otp.ID]otp.Verification // those that nobody asked for yet
 }
 
-func openTail(path string) (*tail, error) {
+func openRedo(path string) (tail, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil // a build that keeps none
@@ -28,14 +40,12 @@ func openTail(path string) (*tail, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tail{file: file, fresh: map[otp.ID]otp.Verification{}}, nil
+	return &redoTail{file: file, fresh: map[otp.ID]otp.Verification{}}, nil
 }
 
-// follow reads what was appended since the last time.
-func (t *tail) follow() error {
-	if t == nil {
-		return nil
-	}
+func (*redoTail) begin() error { return nil }
+
+func (t *redoTail) follow() error {
 	if err := t.rest(); err != nil {
 		return err
 	}
@@ -48,7 +58,7 @@ func (t *tail) follow() error {
 }
 
 // rest reads up to the end of the present epoch.
-func (t *tail) rest() error {
+func (t *redoTail) rest() error {
 	for t.log != nil {
 		statements, err := t.log.Next()
 		if errors.Is(err, io.EOF) {
@@ -69,7 +79,7 @@ func (t *tail) rest() error {
 }
 
 // keep notes what a code is derived from. The positions are those of the columns.
-func (t *tail) keep(params []redo.Param) (err error) {
+func (t *redoTail) keep(params []redo.Param) (err error) {
 	var v otp.Verification
 	for _, p := range params {
 		switch p.Position {
@@ -87,20 +97,11 @@ func (t *tail) keep(params []redo.Param) (err error) {
 	return err
 }
 
-func (t *tail) close() error {
-	if t == nil {
-		return nil
-	}
-	return t.file.Close()
-}
-
-// take returns a verification, once.
-func (t *tail) take(id otp.ID) (v otp.Verification, ok bool) {
-	if t == nil {
-		return v, false
-	}
+func (t *redoTail) take(id otp.ID) (v otp.Verification, ok bool) {
 	if v, ok = t.fresh[id]; ok {
 		delete(t.fresh, id)
 	}
 	return v, ok
 }
+
+func (t *redoTail) close() error { return t.file.Close() }
