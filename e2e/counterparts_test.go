@@ -14,10 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
 
 // envCounterparts set to "required" makes a missing counterpart a failure.
@@ -61,19 +64,7 @@ func modules(t *testing.T, name string) string {
 }
 
 // freePort is one that nobody listens on now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
+func freePort(t *testing.T) string { t.Helper(); return strconv.Itoa(spareport.For(t)) }
 
 // beside runs a counterpart beside the test and kills it at the test's end.
 // Each line that it prints goes to hear.

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
 
 func TestMain(m *testing.M) {
@@ -36,12 +37,12 @@ func TestScripts(t *testing.T) {
 func setUp(env *testscript.Env) error {
 	var ports [2]string
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := spareport.Take()
 		if err != nil {
 			return err
 		}
-		defer func() { _ = l.Close() }()
-		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
+		env.Defer(func() { _ = port.Close() })
+		ports[i] = strconv.Itoa(port.Number)
 	}
 	token := rand.Text()
 	vars := []string{"$PORT", ports[0], "$ADMIN", "127.0.0.1:" + ports[1], "$TOKEN", token}

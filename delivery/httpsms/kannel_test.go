@@ -16,6 +16,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/delivery"
 	"github.com/aldaba-otp/aldaba/internal/clock"
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
 
 // kannelConfig is a Kannel whose SMSC is the test: the driver "fake" listens,
@@ -55,12 +56,7 @@ text = none
 func ports(t *testing.T, n int) (free []any) {
 	t.Helper()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		free = append(free, l.Addr().(*net.TCPAddr).Port)
+		free = append(free, spareport.For(t))
 	}
 	return free
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/delivery/deliverytest"
 	"github.com/aldaba-otp/aldaba/internal/gsm7"
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
 
 // stored is one short message as a mobile switching centre keeps it.
@@ -64,9 +65,9 @@ func TestOsmo(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "gcc", "-shared", "-fPIC", "-o", library, "testdata/sctp.c", "-ldl").CombinedOutput(); err != nil {
 		t.Skipf("needs a C compiler: %v\n%s", err, out)
 	}
-	port := freePort(t)
+	port := spareport.For(t)
 	text := fmt.Sprintf("log stderr\n logging filter all 1\n logging color 0\n logging level set-all notice\nline vty\n bind 127.0.0.1 %d\n"+
-		"smpp\n local-tcp-ip 127.0.0.1 %d\n system-id osmo\n policy closed\n esme aldaba\n  password hush-hus\nsmsc\n database %s\n", freePort(t), port, database)
+		"smpp\n local-tcp-ip 127.0.0.1 %d\n system-id osmo\n policy closed\n esme aldaba\n  password hush-hus\nsmsc\n database %s\n", spareport.For(t), port, database)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

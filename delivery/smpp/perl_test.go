@@ -2,25 +2,14 @@ package smpp
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/aldaba-otp/aldaba/delivery/deliverytest"
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
-
-// freePort returns a port of this machine that nobody listens on.
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
 
 // TestPerl speaks with Net::SMPP, by the example that comes with it; only its
 // port and its tracing are set.
@@ -30,7 +19,7 @@ func TestPerl(t *testing.T) {
 	if err != nil || exec.Command("perl", "-MNet::SMPP", "-e1").Run() != nil {
 		t.Skip("needs Net::SMPP with its examples (Debian libnet-smpp-perl)")
 	}
-	port := freePort(t)
+	port := spareport.For(t)
 	set := strings.NewReplacer("$port = 9900;", fmt.Sprintf("$port = %d;", port), "$trace = 0;", "$trace = 1;", "'localhost'", "'127.0.0.1'")
 	cmd := exec.Command("perl", "-", "3")
 	cmd.Stdin = strings.NewReader("open(STDERR, '>&', \\*STDOUT); $| = 1;\n" + set.Replace(string(script)))

@@ -21,18 +21,8 @@ import (
 	"time"
 
 	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
-
-// freePort is one that nobody listens on now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 // run starts a program that listens on a port, waits for that, and ends it
 // with the test.
@@ -75,7 +65,7 @@ func aiosmtpd(t testing.TB, args ...string) (address, maildir string) {
 	if _, err := os.Stat(program); err != nil {
 		t.Skip("Debian's python3-aiosmtpd is not here: apt install python3-aiosmtpd")
 	}
-	port := freePort(t)
+	port := spareport.For(t)
 	address, maildir = "127.0.0.1:"+strconv.Itoa(port), filepath.Join(t.TempDir(), "mail")
 	args = append(args, "-n", "-u", "-l", address, "-c", "aiosmtpd.handlers.Mailbox", maildir)
 	run(t, port, program, args...)
@@ -195,7 +185,7 @@ func TestWithMaildev(t *testing.T) {
 		}
 		program = found
 	}
-	port, web := freePort(t), freePort(t)
+	port, web := spareport.For(t), spareport.For(t)
 	run(t, port, program, "--ip", "127.0.0.1", "--web-ip", "127.0.0.1", "--smtp", strconv.Itoa(port), "--web", strconv.Itoa(web),
 		"--incoming-user", "user", "--incoming-pass", "hunter2-secret", "--mail-directory", t.TempDir())
 	address := "127.0.0.1:" + strconv.Itoa(port)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
 
 // server is one of those that are measured, in a process of its own.
@@ -25,6 +26,7 @@ type server struct {
 	kind    string // engine
 	dir     string
 	program string
+	ports   [2]*spareport.Port
 	address string
 	admin   string
 	key     string // of the tenant
@@ -49,14 +51,6 @@ func secret() string {
 	return hex.EncodeToString(raw)
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
 // newServer makes the files of a server. Those of the floor are none.
 func (w *world) newServer(name string) (*server, error) {
 	kind, build, _ := strings.Cut(name, "@")
@@ -64,10 +58,14 @@ func (w *world) newServer(name string) (*server, error) {
 	if other := w.builds[build]; other != "" {
 		s.program = other
 	}
-	var err1, err2 error
-	s.address, err1 = freeAddress()
-	s.admin, err2 = freeAddress()
-	if err := errors.Join(err1, err2, os.Mkdir(s.dir, 0o700)); err != nil || !s.stored {
+	for i, address := range []*string{&s.address, &s.admin} {
+		port, err := spareport.Take()
+		if err != nil {
+			return s, err
+		}
+		s.ports[i], *address = port, port.Address()
+	}
+	if err := os.Mkdir(s.dir, 0o700); err != nil || !s.stored {
 		s.environ = append(os.Environ(), floorKey+"="+s.key)
 		if err == nil && isBare(kind) {
 			err = w.locate(s)

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/aldaba-otp/aldaba/internal/spareport"
 )
 
 // startTimeout bounds how long a server may take until it answers.
@@ -49,6 +51,7 @@ type Cluster struct {
 	dir     string // "" when the server is somebody else's
 	bin     string
 	opts    Options
+	spare   *spareport.Port // kept while the cluster is: a stopped server comes back to it
 	port    string
 	admin   *url.URL // of the database postgres
 	account *account
@@ -73,9 +76,10 @@ func StartAt(dir string, opts Options) (*Cluster, error) {
 	if err := c.initdb(); err != nil {
 		return nil, err
 	}
-	if c.port, err = freePort(); err != nil {
+	if c.spare, err = spareport.Take(); err != nil {
 		return nil, err
 	}
+	c.port = strconv.Itoa(c.spare.Number)
 	c.admin = &url.URL{Scheme: "postgres", User: url.User("aldaba"), Path: "/postgres"}
 	if opts.Socket {
 		c.admin.RawQuery = url.Values{"host": {c.dir}, "port": {c.port}}.Encode()
@@ -157,15 +161,6 @@ func (c *Cluster) initdb() error {
 		return fmt.Errorf("pgcluster: initdb: %w: %s", err, out)
 	}
 	return nil
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("pgcluster: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // Restart starts the server after Stop or Kill and waits until it answers.

@@ -114,5 +114,6 @@ func (c *Cluster) remove() {
 		return
 	}
 	_ = c.Stop()
+	_ = c.spare.Close()
 	_ = os.RemoveAll(c.dir)
 }
