@@ -20,7 +20,7 @@ import (
 // its start is answered: to read it there takes nothing from the database that is
 // measured. What it cannot tell is asked for by SQL.
 //
-// The format is that of PostgreSQL 13 to 18 on a little-endian machine:
+// The format is PostgreSQL 15's on a little-endian machine, and its neighbours' as far as is known:
 // src/include/access/xlog_internal.h (pages), xlogrecord.h (records),
 // heapam_xlog.h (inserted rows) and varatt.h (bytea), with the sizes of pages and
 // segments that initdb gives.
