@@ -22,8 +22,10 @@ type CheckRequest struct {
 	Caller  Caller
 	Dialect string // a vendor dialect sees its own verifications, the native API all of the tenant's
 	Ref     Ref
-	Code    string
-	Peek    bool // judges and counts like a check but does not consume a right code
+	// Code is the guess. An empty one is none: it is judged by the state of the
+	// verification alone, wrong while that is pending, and charges nothing.
+	Code string
+	Peek bool // judges and counts like a check but does not consume a right code
 	// Purpose and Payment are what the code is about to be used for. When they
 	// are given and the verification is for something else, the guess is wrong,
 	// whatever the code is.
@@ -149,7 +151,7 @@ func (s *Service) judgeGuess(ctx context.Context, g *guess) (View, Outcome, erro
 	case g.refusal != nil:
 		return View{}, g.outcome, g.refusal
 	}
-	if ok && !g.v.Spec.Test && !g.v.Spec.Decoy && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
+	if ok && !g.empty() && !g.v.Spec.Test && !g.v.Spec.Decoy && (g.outcome == OutcomeWrong || g.outcome == OutcomeApproved) {
 		s.judged(ctx, tenant, g.outcome)
 		if g.outcome == OutcomeApproved && g.v.Status == Approved {
 			if !s.colds.approved(g.v.Spec.Prefix) {
@@ -218,10 +220,17 @@ func (g *guess) prove() {
 	}
 }
 
+// empty tells that nothing was given that could be judged.
+func (g *guess) empty() bool { return g.code == "" && g.link == nil }
+
 // judge sets the outcome and writes what follows from it.
 func (g *guess) judge(now time.Time, st *State) (refusal, failure error) {
-	if g.v.Status != Pending {
+	switch {
+	case g.v.Status != Pending:
 		g.outcome = outcomeOf(g.v.Status)
+		return nil, nil
+	case g.empty():
+		g.outcome = OutcomeWrong
 		return nil, nil
 	}
 	g.subject = g.ring.subjectTag(g.v.Tenant, g.v.Spec.Subject)

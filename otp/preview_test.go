@@ -15,13 +15,13 @@ func TestPreviewIsWhatAMessageWouldSay(t *testing.T) {
 		locale   string
 		want     string
 	}{
-		{Template{Text: "{{code}} {{brand}} {{expires_in}} {{name}}"}, SMS, "es", "123456 Banco 2 min Ana"},
+		{Template{Text: "{{code}} {{brand}} {{expires_in}} {{name}}"}, SMS, "es", "123456 Banco 90 s Ana"},
 		{Template{Profile: "login", Channel: Email, Locale: "de", Text: "{{code}}"}, SMS, "es", "123456"}, // it is this one that is asked about
 		{Template{Text: "{{code}}", Domain: "bank.example"}, SMS, "en", "123456\n@bank.example #123456"},
 		{Template{Text: "{{code}}", AppHash: "FA+9qCX9VSu"}, SMS, "en", "123456\nFA+9qCX9VSu"},
 		{Template{Text: "{{code}}", Domain: "bank.example"}, Email, "en", "123456"},
 		{Template{Text: "{{code}}"}, Voice, "en", "1, 2, 3, 4, 5, 6"},
-		{Template{}, SMS, "es-VE", "Banco: tu código es 123456. Vence en 2 min. No lo compartas."},
+		{Template{}, SMS, "es-VE", "Banco: tu código es 123456. Vence en 90 s. No lo compartas."},
 	} {
 		text, err := c.template.Preview(c.channel, c.locale, sample)
 		if err != nil || text.Body != c.want || text.To != "" {

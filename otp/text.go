@@ -234,14 +234,19 @@ func (w wording) render(channel Channel, letter *Letter, code, brand, locale str
 	return t
 }
 
-// minutes rounds up, so that a text never promises less than there is.
-func minutes(d time.Duration) int64 { return int64((d + time.Minute - 1) / time.Minute) }
+// tellSlack is what may pass between a start and the making of its text before
+// the text tells a minute less than was asked for.
+const tellSlack = 5 * time.Second
+
+// minutes are whole ones, so that a text promises no minute that there is not;
+// at least 1.
+func minutes(d time.Duration) int64 { return max(int64((d+tellSlack)/time.Minute), 1) }
 
 // lifeText tells a remaining life in units that read the same in all built-in
-// languages.
+// languages: seconds below two minutes, where a minute more or less is much.
 func lifeText(d time.Duration) string {
-	if d < time.Minute {
-		return strconv.FormatInt(max(int64((d+time.Second-1)/time.Second), 1), 10) + " s"
+	if seconds := int64((d + time.Second - 1) / time.Second); seconds < 120 {
+		return strconv.FormatInt(max(seconds, 1), 10) + " s"
 	}
 	return strconv.FormatInt(minutes(d), 10) + " min"
 }

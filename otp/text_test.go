@@ -177,14 +177,23 @@ func TestMostParticularTemplateIsChosen(t *testing.T) {
 	}
 }
 
-func TestLifeIsRoundedUp(t *testing.T) {
+func TestATextPromisesNoMinuteThatThereIsNot(t *testing.T) {
 	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		5 * time.Minute: "5 min", 5*time.Minute - time.Millisecond: "5 min", time.Minute: "1 min", time.Minute + 1: "2 min",
-		time.Minute - 1: "60 s", time.Second: "1 s", 1: "1 s", 0: "1 s", -time.Second: "1 s", 24 * time.Hour: "1440 min",
+	for d, want := range map[time.Duration]struct {
+		text    string
+		minutes int64
+	}{
+		24 * time.Hour: {"1440 min", 1440}, 5 * time.Minute: {"5 min", 5}, 5*time.Minute - time.Millisecond: {"5 min", 5},
+		5*time.Minute - tellSlack: {"5 min", 5}, 5*time.Minute - tellSlack - 1: {"4 min", 4}, 601 * time.Second: {"10 min", 10},
+		2 * time.Minute: {"2 min", 2}, 2*time.Minute - time.Millisecond: {"2 min", 2}, 119 * time.Second: {"119 s", 2},
+		61 * time.Second: {"61 s", 1}, time.Minute: {"60 s", 1}, time.Minute - 1: {"60 s", 1},
+		time.Second: {"1 s", 1}, 1: {"1 s", 1}, 0: {"1 s", 1}, -time.Second: {"1 s", 1},
 	} {
-		if got := lifeText(d); got != want {
-			t.Errorf("%s: got %q, want %q", d, got, want)
+		if got := lifeText(d); got != want.text {
+			t.Errorf("%s: got %q, want %q", d, got, want.text)
+		}
+		if got := minutes(d); got != want.minutes {
+			t.Errorf("%s: got %d minutes, want %d", d, got, want.minutes)
 		}
 	}
 }

@@ -84,10 +84,7 @@ func refusal(err error) answer {
 func kindOf(e *otp.Error) (status int, code string) {
 	switch e.Kind {
 	case otp.Invalid:
-		if e.Field == "variables" { // of the tenant's template: no request could be better
-			return http.StatusBadRequest, sendFailed
-		}
-		return http.StatusBadRequest, invalidAttrib
+		return http.StatusBadRequest, sendFailed // of the operator's settings, see blames
 	case otp.NotFound, otp.Ended, otp.KeyReused:
 		return http.StatusBadRequest, invalidAttrib
 	case otp.Inactive, otp.Undeliverable, otp.NoCredit:

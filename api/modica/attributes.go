@@ -12,6 +12,9 @@ import (
 // maxMask is the longest sender name that the page allows.
 const maxMask = 11
 
+// maxShortCode is the most digits of a sender that is no whole number.
+const maxShortCode = 8
+
 // maxExpiresIn is the longest life that can be asked for, a day in seconds.
 const maxExpiresIn = 86400
 
@@ -32,6 +35,14 @@ func (a *attributes) verdict() string {
 		return invalidAttrib
 	}
 	return ""
+}
+
+// blames tells whether what the core found invalid is an attribute that the
+// request gave. Otherwise it is of the operator's settings, and no request
+// could be better.
+func (a *attributes) blames(e *otp.Error) bool {
+	attribute := map[string]string{"to": "destination", "text": "content", "sender": "mask", "lifetime": "expiresIn"}[e.Field]
+	return e.Kind == otp.Invalid && attribute != "" && a.object.Get(attribute).Kind() != strictjson.Absent
 }
 
 func (a *attributes) check(ok bool) { a.invalid = a.invalid || !ok }
@@ -77,10 +88,16 @@ func (a *attributes) content() string {
 	return text
 }
 
-// mask is the sender to show.
+// mask is the sender to show. Digits that are too many for a short code are a
+// number in international format: the plus would have been one character more
+// than the page allows.
 func (a *attributes) mask() string {
 	text, _ := a.optional("mask")
 	a.check(len(text) <= maxMask && strings.IndexFunc(text, notInMask) < 0)
+	text = strings.Trim(text, " ")
+	if len(text) > maxShortCode && allDigits(text) && text[0] != '0' {
+		return "+" + text
+	}
 	return text
 }
 

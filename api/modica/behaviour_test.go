@@ -104,10 +104,48 @@ func TestTexts(t *testing.T) {
 
 func TestMaskIsTheSender(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, world.Options{})
-	h.challenge(`{"destination":"+18091234567","mask":"ModGrpExmpl"}`)
-	if got := h.Courier.Last(t).From; got != "ModGrpExmpl" {
-		t.Errorf("the sender is %q", got)
+	for mask, want := range map[string]string{
+		"ModGrpExmpl": "ModGrpExmpl", " Acme ": "Acme", "32075": "32075", "12345678": "12345678",
+		"123456789": "+123456789", "64211234567": "+64211234567", "": "", "  ": "",
+	} {
+		h := newHouse(t, world.Options{})
+		h.challenge(`{"destination":"+18091234567","mask":"` + mask + `"}`)
+		if got := h.Courier.Last(t).From; got != want {
+			t.Errorf("the sender of the mask %q is %q, want %q", mask, got, want)
+		}
+	}
+}
+
+func TestAPerfectRequestIsNotBlamed(t *testing.T) {
+	t.Parallel()
+	const perfect = `{"destination":"+18091234567"}`
+	profiles := func(change func(*otp.Profile)) func(*otp.Tenant) {
+		return func(a *otp.Tenant) {
+			a.Policy, a.SenderPolicy, a.Senders = otp.Strict, otp.RefuseSender, []otp.Sender{{Sender: "Acme"}}
+			for i := range a.Profiles {
+				change(&a.Profiles[i])
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		body, want string
+		change     func(*otp.Tenant)
+	}{
+		"the profile's code is too short":     {perfect, "400 send_failed", profiles(func(p *otp.Profile) { p.Length = 4 })},
+		"the profile's sender is not allowed": {perfect, "400 send_failed", profiles(func(p *otp.Profile) { p.Sender = "Other" })},
+		"the mask is not allowed":             {`{"destination":"+18091234567","mask":"Other"}`, "400 invalid_attrib", profiles(func(*otp.Profile) {})},
+		"the profile is for payments":         {perfect, "400 send_failed", profiles(func(p *otp.Profile) { p.Purpose = otp.AuthorizePayment })},
+		"the life asked for is too short":     {`{"destination":"+18091234567","expiresIn":1}`, "400 invalid_attrib", profiles(func(*otp.Profile) {})},
+		"nothing is wrong":                    {perfect, "201", profiles(func(*otp.Profile) {})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := with(t, c.change)
+			rec := h.ask(post(challenges, c.body))
+			if got := (speaker{}).Hear(apitest.Start, rec.Code, nil, rec.Body.Bytes()).Word; got != c.want {
+				t.Errorf("it is answered %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 
@@ -142,6 +180,11 @@ func TestAttributes(t *testing.T) {
 		`{"destination":"+18091234567","mask":"a\r\nb"}`:           "400 invalid_attrib",
 		`{"destination":"+18091234567","mask":"Ñandú"}`:            "400 invalid_attrib",
 		`{"destination":"+18091234567","mask":{}}`:                 "400 invalid_attrib",
+		`{"destination":"+18091234567","mask":"12345678"}`:         "201",
+		`{"destination":"+18091234567","mask":"64211234567"}`:      "201",
+		`{"destination":"+18091234567","mask":"02112345678"}`:      "400 invalid_attrib",
+		`{"destination":"+18091234567","mask":"12"}`:               "400 invalid_attrib",
+		`{"destination":"+18091234567","mask":" "}`:                "201",
 		`{"destination":"+18091234567","expiresIn":1}`:             "201",
 		`{"destination":"+18091234567","expiresIn":"86400"}`:       "201",
 		`{"destination":"+18091234567","expiresIn":0}`:             "400 invalid_attrib",

@@ -102,7 +102,10 @@ func (d *dialect) challenge(ctx context.Context, caller otp.Caller, in attribute
 		return fault(http.StatusBadRequest, wrong)
 	}
 	v, err := d.service.Start(ctx, req)
-	if err != nil {
+	switch {
+	case err != nil && in.blames(otp.AsError(err)):
+		return fault(http.StatusBadRequest, invalidAttrib)
+	case err != nil:
 		return refusal(err)
 	}
 	return answer{status: http.StatusCreated, view: v, body: created{

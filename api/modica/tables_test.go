@@ -14,7 +14,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 	t.Parallel()
 	want := map[otp.Kind]string{
 		otp.Internal:        "500 unavailable",
-		otp.Invalid:         "400 invalid_attrib",
+		otp.Invalid:         "400 send_failed", // what the request gave is told apart before
 		otp.Unauthenticated: "401",
 		otp.Forbidden:       "401",
 		otp.NotFound:        "400 invalid_attrib",

@@ -177,6 +177,37 @@ func TestASessionBelongsToItsAccount(t *testing.T) {
 	}
 }
 
+func TestNoCodeIsAnsweredByTheStateOfTheSession(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ask := func(session, want string) {
+		t.Helper()
+		for _, code := range []string{"", "&otp_code=", "&otp_code=1&otp_code=2"} {
+			if heard, body := h.get(verify, credential+"&sessionid="+session+code); heard.Word != want {
+				t.Errorf("with %q it is answered %s, want %s", code, body, want)
+			}
+		}
+	}
+	ask("", "200 024")
+	ask(strings.Repeat("0", 32), "200 024")
+
+	used := h.start()
+	code := h.Courier.Last(t).Code
+	ask(used, "200 025")
+	ask(used, "200 025") // six in all, and no try is spent
+	if heard, body := h.get(verify, credential+"&sessionid="+used+"&otp_code="+code); heard.Word != "200 027" {
+		t.Fatalf("the right code is answered %s", body)
+	}
+	ask(used, "200 026")
+	if heard, _ := h.get(verify, "accountnumber=100300&apikey=7Q2W00ZK9LMNPAB&sessionid="+used); heard.Word != "200 024" {
+		t.Errorf("another tenant is answered %s", heard.Word)
+	}
+
+	late := h.start()
+	h.Clock.Advance(10 * time.Minute)
+	ask(late, "200 023")
+}
+
 func TestASessionInCapitalsIsTheSame(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

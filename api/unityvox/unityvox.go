@@ -137,12 +137,8 @@ func (d *dialect) judge(ctx context.Context, p parameters, session string) answe
 	if !ok {
 		return answer{code: noSession}
 	}
-	code := p.get(otpCode)
-	if code == "" {
-		return answer{code: mismatch} // nothing to judge, so no try is spent
-	}
 	_, outcome, err := d.service.Check(ctx, otp.CheckRequest{
-		Caller: caller, Dialect: name, Ref: otp.Ref{ID: id, Owner: caller.Identity}, Code: code,
+		Caller: caller, Dialect: name, Ref: otp.Ref{ID: id, Owner: caller.Identity}, Code: p.get(otpCode),
 	})
 	if err != nil && outcome != otp.OutcomeThrottled {
 		return verifyAnswer(otp.AsError(err))
