@@ -295,7 +295,11 @@ func (a *App) Stop(ctx context.Context) error {
 	if served {
 		a.lastPulse(ctx)
 	}
-	errs = append(errs, a.Store.Leave(context.WithoutCancel(ctx), a.self), a.Store.Close())
+	if err := a.Store.Leave(context.WithoutCancel(ctx), a.self); err != nil {
+		// The others notice all the same, when it is silent for a while.
+		a.log.Warn("take leave of the other servers", "error", err)
+	}
+	errs = append(errs, a.Store.Close())
 	a.stopTraces(ctx)
 	return errors.Join(errs...)
 }

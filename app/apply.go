@@ -82,8 +82,16 @@ func (a *App) apply(ctx context.Context, f *config.File, dry bool) (*config.Plan
 		return nil, err
 	}
 	plan, err := f.Plan(now, a.tools())
-	if err != nil || dry || len(plan.Diff) == 0 {
+	if err != nil || dry {
 		return plan, err
+	}
+	if version != a.configured.Load() { // another server has applied something since
+		if err := a.reload(ctx); err != nil {
+			a.log.Warn("read the configuration", "error", err)
+		}
+	}
+	if len(plan.Diff) == 0 {
+		return plan, nil
 	}
 	docs, err := documents(now, plan)
 	if err != nil {

@@ -47,11 +47,20 @@ var ErrUsage = errors.New("usage")
 // errNeedsData says how several processes share a database.
 var errNeedsData = fmt.Errorf("%w: PostgreSQL needs --data DIR: the key ring that the database is used with must be kept", ErrUsage)
 
+// errNoDatabase says what a database is; the URL may hold a password.
+var errNoDatabase = fmt.Errorf("%w: --database must be sqlite:PATH or postgres://USER@HOST/NAME", ErrUsage)
+
 // NewDev prepares the data folder, opens the store and applies the tenants.
 func NewDev(ctx context.Context, o DevOptions) (*Dev, error) {
 	d := &Dev{cleanup: func() error { return nil }}
-	if o.Data == "" && o.Database != "" && !strings.HasPrefix(o.Database, "sqlite:") {
-		return nil, errNeedsData
+	switch scheme, _, _ := strings.Cut(o.Database, ":"); scheme {
+	case "", "sqlite", "memory":
+	case "postgres", "postgresql":
+		if o.Data == "" {
+			return nil, errNeedsData
+		}
+	default:
+		return nil, errNoDatabase
 	}
 	if o.Data == "" && o.Database == "" {
 		dir, err := os.MkdirTemp("", "aldaba-dev-*")
@@ -207,6 +216,22 @@ func (d *Dev) Welcome(base string) string {
 	for _, dialect := range d.Dialects() {
 		fmt.Fprintf(&b, "\n%s\n  %s\n", dialect.Name, strings.ReplaceAll(dialect.Sample, "$BASE", base))
 	}
-	b.WriteString("\nOther demo tenants: globex and broke; see `aldaba dev --help`. Stop with Ctrl-C.\n")
+	b.WriteString("\nDemo tenants\n\n" + DemoTenants + "\nStop with Ctrl-C.\n")
 	return b.String()
 }
+
+// DemoTenants lists the credentials of demo.yaml for people.
+const DemoTenants = `  acme    native            demo-key
+          DANAConnect 1     demo@acme / demo-password, conversation 824541 (824542 is inactive)
+          OAuth 2.0         demo / demo-secret at /oauth2/token (DANAConnect 2) and /connect/token (additiv)
+          additiv contacts  4711 (sms, e-mail, and pending ones), 4712 (e-mail only)
+          Modica            demo / demo-password
+          UnityVox          100200 / 4D41E00J6KMXABS, template tpl1
+  globex  native            globex-key
+          DANAConnect 1     demo@globex / globex-password, conversation 900001
+          OAuth 2.0         globex / globex-secret
+          additiv contact   4711 (sms)
+          Modica            globex / globex-password
+          UnityVox          100300 / 7Q2W00ZK9LMNPAB, template tpl1
+  broke   UnityVox          100201 / 5E41E00J6KMXAB0, template tpl1, has no balance
+`

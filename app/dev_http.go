@@ -28,6 +28,9 @@ const settleTime = 2 * time.Second
 // overflow somewhere beyond.
 const maxOffset = 100 * 365 * 24 * time.Hour
 
+// maxAdvance bounds one turn of the clock: ten years.
+const maxAdvance = 10 * 365 * 24 * time.Hour
+
 // devRoutes are the calls under /dev/, which exist in `aldaba dev` only.
 func (a *App) devRoutes() []httpx.Route {
 	get, put, post, del := []string{http.MethodGet}, []string{http.MethodPut}, []string{http.MethodPost}, []string{http.MethodDelete}
@@ -131,8 +134,13 @@ func (a *App) devAdvance(w http.ResponseWriter, r *http.Request) {
 	}
 	text, _ := o.Get("advance").Text()
 	by, err := time.ParseDuration(text)
-	if err != nil || by < 0 || by > 10*365*24*time.Hour {
-		devRefuse(w, http.StatusBadRequest, `give {"advance":"601s"}: a duration that is not negative`)
+	_, more := o.Unknown("advance")
+	switch {
+	case err != nil || by < 0 || more:
+		devRefuse(w, http.StatusBadRequest, `give {"advance":"601s"} and nothing else: a duration that is not negative`)
+		return
+	case by > maxAdvance:
+		devRefuse(w, http.StatusBadRequest, "the clock can be moved by at most 87600h at once")
 		return
 	}
 	if a.Clock.Offset() > maxOffset-by {

@@ -41,6 +41,15 @@ func TestDevRefusesWhatCannotBeKept(t *testing.T) {
 		t.Errorf("PostgreSQL without a folder: %v", err)
 	}
 	dir := t.TempDir()
+	for _, url := range []string{"mysql://user:secret@db/x", "/var/lib/x.db", "Sqlite:x"} {
+		_, err := NewDev(t.Context(), DevOptions{Data: dir, Database: url})
+		if !errors.Is(err, ErrUsage) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("a mistaken command has left %v, %v", left, err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "clock.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +81,7 @@ func TestDevRefusesBadInput(t *testing.T) {
 		{"POST", "/dev/clock", `{"advance":"9999999h"}`},
 		{"POST", "/dev/clock", `{"advance":"1s","advance":"2s"}`},
 		{"POST", "/dev/clock", `{"advance":"1s"} x`},
+		{"POST", "/dev/clock", `{"advance":"1s","by":1}`},
 		{"POST", "/dev/clock", deep},
 		{"POST", "/dev/clock", "{\"advance\":\"\xff\"}"},
 		{"PUT", "/dev/simulator", "x"},

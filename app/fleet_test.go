@@ -58,3 +58,20 @@ func TestWhatIsInMemoryIsWrittenWhenAnotherServerComes(t *testing.T) {
 	begin(3)
 	expect("when it has left", 2)
 }
+
+// TestAnApplyPutsInForceWhatAnotherServerHasApplied: to this one nothing is new
+// then, and its callers must be known all the same.
+func TestAnApplyPutsInForceWhatAnotherServerHasApplied(t *testing.T) {
+	t.Parallel()
+	const file = "tenants: [{name: shop, home: VE}]\n"
+	a := running(t, Options{})
+	apply(t, a, file, false)
+	a.Service.SetDirectory(&otp.Directory{}) // as it was before the other one came
+	a.configured.Store(-1)
+	if plan := apply(t, a, file, false); plan != "" {
+		t.Fatalf("the plan is %s", plan)
+	}
+	if _, ok := a.Service.Directory().Tenant("shop"); !ok {
+		t.Error("the tenant is not in force")
+	}
+}

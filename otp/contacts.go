@@ -2,7 +2,9 @@ package otp
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -34,6 +36,16 @@ func (r *Ring) openContact(c *Contact) (ContactAddresses, error) {
 	return a, nil
 }
 
+// contactID says what the id of a contact is.
+const contactID = "must be 1 to 64 bytes of UTF-8 without control characters"
+
+// IsContactID tells whether a contact may have this id: it is shown in logs and
+// on terminals.
+func IsContactID(id string) bool {
+	return id != "" && len(id) <= 64 && utf8.ValidString(id) &&
+		!strings.ContainsFunc(id, func(r rune) bool { return isBreak(r) || unicode.In(r, unicode.Cc, unicode.Cf) })
+}
+
 // PutContact keeps or replaces a contact. Addresses are normalised; an empty
 // one is none. Configured tells whether it came with the configuration.
 // Errors: Invalid, Unavailable, Internal.
@@ -42,8 +54,8 @@ func (s *Service) PutContact(ctx context.Context, tenant, id string, a ContactAd
 	if !ok {
 		return a, &Error{Kind: NotFound, Message: "there is no such tenant"}
 	}
-	if id == "" || len(id) > 64 || hasBreaks(id) || !utf8.ValidString(id) {
-		return a, invalid("id", "must have 1 to 64 characters")
+	if !IsContactID(id) {
+		return a, invalid("id", contactID)
 	}
 	for _, f := range []struct {
 		name string

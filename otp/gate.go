@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -324,7 +323,10 @@ func prefixOf(number string) string {
 func (d *draft) checkKeys() *Error {
 	for _, name := range sortedNames(d.req.Limits) {
 		if _, ok := d.tenant.limits.Keys[name]; !ok {
-			return invalid("limits", "names %q, which is no key of the tenant's limits", limited32(name))
+			if !isName(name) { // it may be a value in the wrong place
+				return invalid("limits", "has a member that is no key of the tenant's limits")
+			}
+			return invalid("limits", "names %q, which is no key of the tenant's limits", name)
 		}
 		if v := d.req.Limits[name]; v == "" || len(v) > 256 {
 			return invalid("limits", "must give values of 1 to 256 bytes")
@@ -339,9 +341,4 @@ func sortedNames(m map[string]string) []string {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(m))
-}
-
-// limited32 cuts a name from outside for an answer.
-func limited32(name string) string {
-	return strings.ToValidUTF8(name[:min(len(name), 32)], "")
 }

@@ -123,6 +123,22 @@ func TestSendsOfStartsAndResendsShareTheLimits(t *testing.T) { // T04
 	start(t, w, vendor(phone))
 }
 
+func TestForgivenSendsOfAVerification(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	v, _ := start(t, w, native(phone))
+	for n := range 10 {
+		_, err := resend(w, t, v)
+		want(t, err, otp.Throttled, otp.RuleCooldown, time.Minute)
+		if err := w.Forgive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := resend(w, t, v); err != nil {
+			t.Fatalf("resend %d after all was forgiven: %v", n, err)
+		}
+	}
+}
+
 func TestRefusalsAreJournaledOnceARuleKeyAndMinute(t *testing.T) {
 	t.Parallel()
 	w := tenants(t)

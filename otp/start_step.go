@@ -115,7 +115,16 @@ func (d *draft) note(now time.Time, st *State, kind EventKind, what denial) {
 }
 
 func throttled(rule string, wait time.Duration) *Error {
-	return &Error{Kind: Throttled, Message: "too many requests for this address", Rule: rule, RetryAfter: wait}
+	e := &Error{Kind: Throttled, Message: "too many requests for this address", Rule: rule, RetryAfter: wait}
+	switch rule {
+	case RuleLedger, RuleDelay, RuleLock:
+		e.Message = "too many wrong guesses for this address"
+	case RuleCooldown:
+		e.Message = "the last message of this verification was just sent"
+	case RuleSends:
+		e.Message = "this verification has had all its messages"
+	}
+	return e
 }
 
 // refusal is the journal line of a limit that said no. Its name is made of

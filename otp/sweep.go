@@ -3,7 +3,6 @@ package otp
 import (
 	"container/heap"
 	"context"
-	"strings"
 	"time"
 )
 
@@ -303,51 +302,4 @@ func (s *Service) dropTallies(ctx context.Context, rows []Counter, over func(*Ta
 		}
 		return nil
 	}})
-}
-
-// forgiveTallies forgets what the rules over many addresses counted, except what
-// a day has cost.
-func (s *Service) forgiveTallies(ctx context.Context) error {
-	s.colds.forget()
-	for after, more := (Key{}), true; more; {
-		rows, err := s.o.Store.ScanCounters(ctx, after, sweepScan)
-		if err != nil {
-			return unread(err)
-		}
-		if more = len(rows) == sweepScan; len(rows) > 0 {
-			after = rows[len(rows)-1].Key
-		}
-		if err := s.dropTallies(ctx, rows, func(t *Tally) bool { return !strings.HasPrefix(t.Name, "day ") }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Forgive forgets all sends and wrong guesses of all destinations, so that a
-// test suite may use one number for ever. It is for `aldaba dev` only.
-func (s *Service) Forgive(ctx context.Context) error {
-	for after, more := (Key{}), true; more; {
-		rows, err := s.o.Store.ScanDestinations(ctx, after, sweepScan)
-		if err != nil {
-			return unread(err)
-		}
-		var keys []Key
-		for i := range rows {
-			keys, after = append(keys, rows[i].Key), rows[i].Key
-		}
-		more = len(rows) == sweepScan
-		err = s.do(ctx, Step{Load: Keys{Destinations: keys}, Decide: func(_ time.Time, st *State) error {
-			for _, key := range keys {
-				if d, ok := st.Destinations.Get(key); ok {
-					st.Destinations.Put(key, d.forgiven())
-				}
-			}
-			return nil
-		}})
-		if err != nil {
-			return err
-		}
-	}
-	return s.forgiveTallies(ctx)
 }

@@ -121,7 +121,7 @@ func TestTheDocumentNamesEveryWord(t *testing.T) {
 	for _, k := range otp.Kinds() {
 		problems = append(problems, problemBase+ofKind(k).name)
 	}
-	for _, status := range []int{400, 405, 413, 415} {
+	for _, status := range []int{400, 405, 413, 415, 431} {
 		problems = append(problems, problemBase+ofStatus(status).name)
 	}
 	for schema, want := range map[string][]string{"Status": statuses, "Outcome": outcomes, "Problem": problems, "Channel": channels} {
@@ -188,7 +188,9 @@ func witnessed(t *testing.T, d api.Dialect, router routers.Router, seen *sightin
 		}
 		route.Refuse = func(w http.ResponseWriter, r *http.Request, what httpx.Refusal) {
 			told := r.Clone(r.Context()) // the document answers for a method that the path has
-			told.Method = methods[0]
+			if what.Status == http.StatusMethodNotAllowed {
+				told.Method = methods[0]
+			}
 			witness(t, router, seen, told, w, func(w http.ResponseWriter) { refused(w, r, what) })
 			for method := range strings.SplitSeq(w.Header().Get("Allow"), ", ") {
 				seen.add(fmt.Sprint(method, " ", route.Pattern, " ", what.Status)) // one answer serves them all

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/api/apitest"
+	"github.com/aldaba-otp/aldaba/internal/httpx"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 	"github.com/aldaba-otp/aldaba/store/storetest/world"
@@ -84,6 +85,7 @@ func playRefusals(t *testing.T, router routers.Router, seen *sightings) {
 		ask(o.method, o.path, "nobodys-key", kind, o.wrong, http.StatusUnauthorized)
 		ask(o.method, o.path, other, kind, o.wrong, http.StatusForbidden)
 		ask("PATCH", o.path, "demo-key", kind, "{}", http.StatusMethodNotAllowed)
+		ask(o.method, o.path, "demo-key", strings.Repeat("x", httpx.HeaderLimit), o.wrong, http.StatusRequestHeaderFieldsTooLarge)
 		if o.method == "POST" || o.method == "PUT" {
 			key := o.scope + "-key"
 			ask(o.method, o.path, key, "text/plain", "{}", http.StatusUnsupportedMediaType)
@@ -101,6 +103,18 @@ func playRefusals(t *testing.T, router routers.Router, seen *sightings) {
 	}
 	ask("POST", "/v1/openapi.json", "demo-key", "", "", http.StatusMethodNotAllowed)
 	ask("GET", "/v1/openapi.json", "nobodys-key", "", "", http.StatusOK)
+	for _, path := range []string{"/v1/openapi.json", "/v1/jwks.json"} {
+		ask("GET", path, "demo-key", strings.Repeat("x", httpx.HeaderLimit), "", http.StatusRequestHeaderFieldsTooLarge)
+	}
+	if _, err := w.Erase(t.Context(), "acme", "+18091234567", otp.ActorOperator); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask("GET", "/v1/verifications/"+started.ID, "read-key", "", "", http.StatusOK).Body.String(); !strings.Contains(got, `"to":"erased"`) {
+		t.Errorf("an erased one is told as %s", got)
+	}
+	for _, id := range []string{"%00", "%1B%5B31m", "a%7Fb", "%E2%80%AE", "%0A", "%FF", strings.Repeat("x", 65)} {
+		ask("PUT", "/v1/contacts/"+id, "admin-key", kind, `{"sms":"+18091234567"}`, http.StatusUnprocessableEntity)
+	}
 	fillLedger(t, w, handler)
 	// A source that guessed keys hears the same whatever it shows, but for what
 	// it has shown rightly before.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -165,8 +164,8 @@ func (r *reader) contact(n *yaml.Node, path string) contactEntry {
 	c := contactEntry{ID: o.text("id"), path: path, Addresses: otp.ContactAddresses{
 		SMS: o.text("sms"), Email: o.text("email"), PendingSMS: o.text("pending_sms"), PendingEmail: o.text("pending_email"),
 	}}
-	if len(c.ID) > 64 || strings.ContainsAny(c.ID, "\r\n") {
-		o.fail("id", "must be 1 to 64 characters in one line")
+	if c.ID != "" && !otp.IsContactID(c.ID) {
+		o.fail("id", "must be 1 to 64 bytes of UTF-8 without control characters")
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/app"
@@ -28,10 +30,9 @@ func (devCmd) Help() string {
   PUT    /dev/simulator {"fail":"unavailable","delay":"2s"}
                                         makes the carrier fail or slow
 
-Demo tenants: acme (native key demo-key, DANAConnect demo@acme / demo-password,
-conversation 824541, OAuth2 demo / demo-secret, additiv contact 4711, Modica
-demo / demo-password, UnityVox 100200 / 4D41E00J6KMXABS, template tpl1), globex
-(globex-key, ...) and broke (UnityVox 100201 / 5E41E00J6KMXAB0, no balance).`
+Demo tenants:
+
+` + app.DemoTenants
 }
 
 // Run runs until it is told to end.
@@ -42,6 +43,9 @@ func (c *devCmd) Run() (err error) {
 	}
 	ctx, stop := interrupted()
 	defer stop()
+	// Who has read the ready line may close the pipe; nothing is to end of that.
+	signal.Ignore(syscall.SIGPIPE)
+	defer func() { err = unlessTold(ctx, err) }()
 	d, err := app.NewDev(ctx, app.DevOptions{Listen: c.Listen, Data: c.Data, Database: c.Database, Apply: c.Apply, Log: log})
 	if errors.Is(err, app.ErrUsage) {
 		return &usageError{err.Error()}
@@ -53,9 +57,17 @@ func (c *devCmd) Run() (err error) {
 		return errors.Join(err, d.Stop(context.Background()))
 	}
 	base := "http://" + d.Addr()
-	fmt.Printf("aldaba: ready on %s\n", base)
-	fmt.Print(d.Welcome(base))
+	fmt.Printf("aldaba: ready on %s\n%s", base, d.Welcome(base)) // at once, for who closes after the first line
 	return wait(ctx, d)
+}
+
+// unlessTold is the error with which a server ends: none when it is that it was
+// told to end before it was ready.
+func unlessTold(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // server is what runs until a signal or a failure ends it.

@@ -34,7 +34,7 @@ Then give it tenants: aldaba apply -f tenants.yaml --config aldaba.yaml`
 const heapGrowth = 300
 
 // Run runs until it is told to end.
-func (c *serveCmd) Run() error {
+func (c *serveCmd) Run() (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
@@ -48,6 +48,7 @@ func (c *serveCmd) Run() error {
 	}
 	ctx, stop := interrupted()
 	defer stop()
+	defer func() { err = unlessTold(ctx, err) }()
 	a, err := app.New(ctx, app.FromConfig(settings, log))
 	if err != nil {
 		return err
