@@ -326,6 +326,9 @@ func (s *Service) prepare(ctx context.Context, d *draft) error {
 		}
 		d.req.Session = fmt.Sprint(spec.Number)
 	}
+	if d.req.SessionOf != nil {
+		d.req.Session = d.req.SessionOf(id)
+	}
 	if d.req.Session != "" {
 		d.handle = d.ring.handleKey(tenant, d.req.Dialect, d.req.Session)
 		spec.Handle = d.handle

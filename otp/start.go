@@ -54,6 +54,9 @@ type StartRequest struct {
 	// Session is the dialect's own handle for [Ref]; with ReplaceSession the
 	// verification that it pointed to is superseded.
 	Session string
+	// SessionOf makes Session of the verification's own id, for a dialect whose
+	// clients need not name one; nil when Session is given.
+	SessionOf func(ID) string
 	// Numbered asks for a number of the tenant's counter as the handle.
 	Numbered bool
 

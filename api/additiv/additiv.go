@@ -14,9 +14,6 @@
 package additiv
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -64,14 +61,11 @@ const sample = `curl -s -X POST -H "Authorization: Bearer $(curl -s -d 'grant_ty
 	` -H 'Content-Type: application/json' -d '{"sessionId":"order-77","channel":"Sms"}' $BASE/v1.0/contacts/4711/verification-key/send`
 
 // dialect serves the operations.
-type dialect struct {
-	host   api.Host
-	random io.Reader // of generated session ids
-}
+type dialect struct{ host api.Host }
 
 // New returns the dialect over a host.
 func New(h api.Host) api.Dialect {
-	d := &dialect{host: h, random: rand.Reader} //nolint:forbidigo // the default of the field
+	d := &dialect{h}
 	token := h.TokenEndpoint(bearer.Duende)
 	routes := []httpx.Route{
 		{Methods: []string{http.MethodPost}, Pattern: tokenPath, Handler: token, Refuse: refuseToken(token)},
@@ -135,13 +129,4 @@ func (d *dialect) caller(r *http.Request, scope string) (otp.Caller, error) {
 		return caller, &otp.Error{Kind: otp.Forbidden, Message: "the token lacks the scope of this operation"}
 	}
 	return caller, nil
-}
-
-// newSession draws the session id of a client that has none of its own.
-func (d *dialect) newSession() (string, error) {
-	var raw [16]byte
-	if _, err := io.ReadFull(d.random, raw[:]); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(raw[:]), nil
 }

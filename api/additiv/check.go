@@ -84,12 +84,11 @@ func readGuess(w http.ResponseWriter, r *http.Request) (guess, error) {
 // judge asks the core. A full guess ledger is an outcome here and no error:
 // the language has a word for it (ruling R5).
 func (d *dialect) judge(r *http.Request, caller otp.Caller, g guess, peek bool) (otp.View, otp.Outcome, error) {
-	session, err := handle(g.contact, g.session)
-	if err != nil {
-		return otp.View{}, 0, err
+	if !soundSession(g.session) {
+		return otp.View{}, 0, badRequest()
 	}
 	view, outcome, err := d.host.Service.Check(r.Context(), otp.CheckRequest{
-		Caller: caller, Dialect: name, Ref: otp.Ref{Session: session}, Code: g.key, Peek: peek,
+		Caller: caller, Dialect: name, Ref: otp.Ref{Session: handle(g.contact, g.session)}, Code: g.key, Peek: peek,
 	})
 	if outcome == otp.OutcomeThrottled {
 		err = nil

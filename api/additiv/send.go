@@ -41,14 +41,13 @@ func (d *dialect) send(w http.ResponseWriter, r *http.Request) error {
 	var answer struct {
 		GeneratedSessionID *string `json:"generatedSessionId"`
 	}
-	if s.session == "" {
-		if s.session, err = d.newSession(); err != nil {
-			return err
-		}
-		answer.GeneratedSessionID = &s.session
-	}
-	if err := d.start(w, r, caller, s); err != nil {
+	id, err := d.start(w, r, caller, s)
+	if err != nil {
 		return err
+	}
+	if s.session == "" {
+		generated := generatedSession(id)
+		answer.GeneratedSessionID = &generated
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
@@ -70,7 +69,7 @@ func (d *dialect) sendPending(w http.ResponseWriter, r *http.Request) error {
 		return badRequest()
 	}
 	s.pending, s.purpose = true, otp.ConfirmAddress
-	if err := d.start(w, r, caller, s); err != nil {
+	if _, err := d.start(w, r, caller, s); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)
@@ -102,26 +101,31 @@ func readSending(w http.ResponseWriter, r *http.Request) (sending, strictjson.Ob
 	return s, o, err
 }
 
+// generatedSession is the session of a client that has none of its own. It comes
+// from the verification, so that a repeated send is told the first one's.
+func generatedSession(id otp.ID) string { return id.Hex() }
+
 // start looks the address up and asks the core for a verification, which takes
-// the place of the session's older one (ruling R4).
-func (d *dialect) start(w http.ResponseWriter, r *http.Request, caller otp.Caller, s sending) error {
+// the place of the session's older one (ruling R4). It returns its id.
+func (d *dialect) start(w http.ResponseWriter, r *http.Request, caller otp.Caller, s sending) (otp.ID, error) {
 	contact, err := d.host.Service.Contact(r.Context(), caller.Tenant, s.contact)
 	if err != nil {
-		return err
+		return otp.ID{}, err
 	}
 	to := contact.Of(s.channel, s.pending)
 	if to == "" {
-		return &otp.Error{Kind: otp.Undeliverable, Message: "the contact has no address for this channel"}
+		return otp.ID{}, &otp.Error{Kind: otp.Undeliverable, Message: "the contact has no address for this channel"}
 	}
-	session, err := handle(s.contact, s.session)
-	if err != nil {
-		return err
-	}
-	view, err := d.host.Service.Start(r.Context(), otp.StartRequest{
+	req := otp.StartRequest{
 		Caller: caller, Dialect: name, Profile: s.profile, To: to, Channel: s.channel, Purpose: s.purpose,
-		Locales: languages(r), Documented: documented(), Replace: otp.ReplaceSession, Session: session,
-		Retry: s.retry,
-	})
+		Locales: languages(r), Documented: documented(), Replace: otp.ReplaceSession, Retry: s.retry,
+	}
+	if s.session == "" {
+		req.SessionOf = func(id otp.ID) string { return handle(s.contact, generatedSession(id)) }
+	} else {
+		req.Session = handle(s.contact, s.session)
+	}
+	view, err := d.host.Service.Start(r.Context(), req)
 	api.TellClamped(w.Header(), view)
-	return err
+	return view.ID, err
 }
