@@ -72,6 +72,20 @@ func (h Host) TokenEndpoint(form bearer.Form) http.HandlerFunc {
 	return e.ServeHTTP
 }
 
+// RefuseToken answers what the token endpoint never sees, in OAuth's form as the
+// endpoint itself does.
+func RefuseToken(w http.ResponseWriter, _ *http.Request, what httpx.Refusal) {
+	word := "invalid_request"
+	switch {
+	case what.Status == http.StatusServiceUnavailable:
+		word = "temporarily_unavailable"
+	case what.Status >= http.StatusInternalServerError:
+		word = "server_error"
+	}
+	httpx.SetRetryAfter(w.Header(), what.RetryAfter)
+	httpx.WriteJSON(w, what.Status, "", []byte(`{"error":"`+word+`"}`))
+}
+
 // client asks the core for the owner of client credentials.
 func (h Host) client(ctx context.Context, id, secret string) (bearer.Client, error) {
 	caller, err := h.Service.Authenticate(ctx, otp.OAuth2, id, secret)

@@ -39,6 +39,12 @@ func (c Caller) May(scope string) bool {
 	return len(c.Scopes) == 0 || slices.Contains(c.Scopes, scope)
 }
 
+// NamesScopes reports whether any of the caller's scopes is one of this server's
+// own: an OAuth 2.0 client may have scopes of other names alone.
+func (c Caller) NamesScopes() bool {
+	return slices.ContainsFunc(c.Scopes, func(s string) bool { return slices.Contains(Scopes(), s) })
+}
+
 var errCredentials = &Error{Kind: Unauthenticated, Message: "wrong or missing credentials"}
 
 // Authenticate finds the caller behind a credential: an identity with its

@@ -66,9 +66,8 @@ type dialect struct{ host api.Host }
 // New returns the dialect over a host.
 func New(h api.Host) api.Dialect {
 	d := &dialect{h}
-	token := h.TokenEndpoint(bearer.Duende)
 	routes := []httpx.Route{
-		{Methods: []string{http.MethodPost}, Pattern: tokenPath, Handler: token, Refuse: refuseToken(token)},
+		{Methods: []string{http.MethodPost}, Pattern: tokenPath, Handler: h.TokenEndpoint(bearer.Duende), Refuse: api.RefuseToken},
 		d.route(http.MethodGet, keyPath+"check", d.check),
 		d.route(http.MethodPost, keyPath+"verify", d.verify),
 		d.route(http.MethodPost, contactPath+"verification-key/verify", d.verifyOld),
@@ -94,18 +93,6 @@ func (d *dialect) route(method, pattern string, serve operation) httpx.Route {
 	return httpx.Route{Methods: []string{method}, Pattern: pattern, Handler: handler, Refuse: refuse}
 }
 
-// refuseToken lets the token endpoint speak for itself about a wrong method:
-// its clients read OAuth errors.
-func refuseToken(endpoint http.HandlerFunc) httpx.Refuse {
-	return func(w http.ResponseWriter, r *http.Request, what httpx.Refusal) {
-		if what.Status == http.StatusMethodNotAllowed {
-			endpoint(w, r)
-			return
-		}
-		refuse(w, r, what)
-	}
-}
-
 // danaScope is what the same clients ask for DANAConnect's API; it allows
 // nothing here.
 const danaScope = "conversation:access2api"
@@ -120,8 +107,7 @@ func (d *dialect) caller(r *http.Request, scope string) (otp.Caller, error) {
 	if err != nil || len(caller.Scopes) == 0 {
 		return caller, err
 	}
-	ours := otp.Scopes()
-	named := slices.ContainsFunc(caller.Scopes, func(s string) bool { return slices.Contains(ours, s) })
+	named := caller.NamesScopes()
 	allowed := slices.ContainsFunc(caller.Scopes, func(s string) bool {
 		return claims.Has(s) && (s == scope || !named && s != danaScope)
 	})

@@ -131,16 +131,13 @@ func (v *version) refusal(err error) answer {
 		return a
 	}
 	for _, fault := range append([]*otp.Error{e}, e.Also...) {
-		if fault.Field == "to" || fault.Field == "channel" {
-			continue
-		}
 		if member := v.member(fault.Field); member != "" {
 			a.text = member + " " + fault.Message
+			return a
 		}
-		return a
 	}
 	// No member is out of form: the values hold no address that could be used
-	// (ruling R11).
+	// (ruling R11), or the conversation's settings let nothing be sent.
 	return answer{status: http.StatusOK, code: notSent}
 }
 

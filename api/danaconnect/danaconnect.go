@@ -38,7 +38,7 @@ func New(h api.Host) api.Dialect {
 	s := &server{h}
 	one, two := s.version1(), s.version2()
 	routes := []httpx.Route{{
-		Methods: []string{http.MethodPost}, Pattern: "/oauth2/token", Handler: h.TokenEndpoint(bearer.Cognito), Refuse: refuseToken,
+		Methods: []string{http.MethodPost}, Pattern: "/oauth2/token", Handler: h.TokenEndpoint(bearer.Cognito), Refuse: api.RefuseToken,
 	}}
 	routes = append(routes, s.routes(one, "/otp/1.0/", []string{"send", "generate", "request"}, []string{"verify", "validate"})...)
 	// Only the names Generate and Validate are printed for version 2; the
@@ -93,15 +93,4 @@ func (s *server) handle(v *version, scope string, act operation) http.HandlerFun
 		}
 		v.write(w, act(v, r, caller, object, api.Retry(r, body, 0)))
 	}
-}
-
-// refuseToken answers what the token endpoint never sees, in OAuth's form as
-// the endpoint itself does.
-func refuseToken(w http.ResponseWriter, _ *http.Request, what httpx.Refusal) {
-	body := `{"error":"invalid_request"}`
-	if what.Status >= http.StatusInternalServerError {
-		body = `{"error":"server_error"}`
-	}
-	httpx.SetRetryAfter(w.Header(), what.RetryAfter)
-	httpx.WriteJSON(w, what.Status, "", []byte(body))
 }

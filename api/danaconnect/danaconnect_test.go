@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -170,6 +171,32 @@ func TestPermissions(t *testing.T) {
 	v2 := newStage(t, version(t, "v2"), world.Options{Tenants: demo})
 	if heard, _ := v2.post("/otp/2.0/generate", v2.body(nil)); heard.Word != "401 10" {
 		t.Errorf("a client that lost the scope is answered %s", heard.Word)
+	}
+	for scope, words := range map[string][2]string{
+		"":             {"200 01 with id", "200 02 with id"}, // of the API alone: it may do all
+		otp.ScopeSend:  {"200 01 with id", "401 10"},
+		otp.ScopeCheck: {"401 10", "200 02 with id"},
+	} {
+		for i, c := range demo[0].Credentials {
+			if c.Type == otp.OAuth2 {
+				demo[0].Credentials[i].Scopes = slices.DeleteFunc([]string{"conversation:access2api", scope}, func(s string) bool { return s == "" })
+			}
+		}
+		limited := newStage(t, version(t, "v2"), world.Options{Tenants: demo})
+		sent, _ := limited.post("/otp/2.0/generate", limited.body(nil))
+		if sent.Word != words[0] {
+			t.Errorf("a client with %q starts and is answered %s", scope, sent.Word)
+		}
+		if sent.ID == "" {
+			v, err := limited.Start(t.Context(), otp.StartRequest{Caller: otp.Caller{Tenant: "acme", Identity: "demo"}, Dialect: "danaconnect", Profile: "824541", To: "+18091234567"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent.ID = v.ID.String()
+		}
+		if heard, _ := limited.post("/otp/2.0/validate", `{"requestId":"`+sent.ID+`","otp":"none"}`); heard.Word != words[1] {
+			t.Errorf("a client with %q checks and is answered %s", scope, heard.Word)
+		}
 	}
 	for name, text := range map[string]string{
 		"not asked for":     token(t, "globex", "globex", false, "conversation:access2api"),

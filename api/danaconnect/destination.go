@@ -41,7 +41,7 @@ func byProfile(p *otp.Profile, given []field) (string, otp.Channel) {
 	for _, wanted := range p.Fields {
 		for _, f := range given {
 			if f.code == wanted.Code && strings.TrimSpace(f.value) != "" {
-				return f.value, wanted.Channel
+				return strings.TrimSpace(f.value), wanted.Channel
 			}
 		}
 	}
@@ -55,7 +55,7 @@ func byName(g generate) (string, otp.Channel) {
 	for _, f := range g.fields {
 		channel, ok := guess(f.code)
 		if ok && f.code != g.codeField && strings.TrimSpace(f.value) != "" {
-			return f.value, channel
+			return strings.TrimSpace(f.value), channel
 		}
 	}
 	return "", ""

@@ -35,6 +35,8 @@ func TestDestination(t *testing.T) {
 		codeFieldName string
 	}{
 		{1, `"NUMERO":"+18091234567","CORREO":"ana@example.com"`, "email", "ana@example.com", ""},
+		{1, `"CORREO":" ana@example.com\t"`, "email", "ana@example.com", ""},
+		{2, `"COD1_EMAIL":" ana@example.com "`, "email", "ana@example.com", ""},
 		{1, `"NUMERO":"+18091234567","CORREO":""`, "sms", "+18091234567", ""},
 		{1, `"NUMERO":"+18091234567","CORREO":"  "`, "sms", "+18091234567", ""},
 		{1, `"NUMERO":"+18091234567","CORREO":null`, "sms", "+18091234567", ""},

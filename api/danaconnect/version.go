@@ -64,11 +64,16 @@ func (s *server) basic(r *http.Request, scope string) (otp.Caller, error) {
 }
 
 // token identifies by an access token that was asked for with the API's scope,
-// as long as the client still has it.
-func (s *server) token(r *http.Request, _ string) (otp.Caller, error) {
+// as long as the client still has it (ruling R13). A client whose configuration
+// also names scopes of this server's needs the operation's own.
+func (s *server) token(r *http.Request, scope string) (otp.Caller, error) {
 	caller, claims, err := s.host.TokenCaller(r)
-	if err == nil && (!claims.AskedFor(accessScope) || !caller.May(accessScope)) {
+	switch {
+	case err != nil:
+	case !claims.AskedFor(accessScope) || !caller.May(accessScope):
 		err = &otp.Error{Kind: otp.Forbidden, Message: "the token was not asked for with the scope of the API"}
+	case caller.NamesScopes() && !caller.May(scope):
+		err = &otp.Error{Kind: otp.Forbidden, Message: "the client lacks the permission"}
 	}
 	return caller, err
 }

@@ -129,19 +129,20 @@ func (e *Endpoint) grant(w http.ResponseWriter, r *http.Request) (Claims, *refus
 }
 
 func (e *Endpoint) authenticate(ctx context.Context, pairs []pair) (Client, *refusal) {
+	refused := invalidClient()
 	for _, p := range pairs {
 		client, err := e.Authenticate(ctx, p.id, p.secret)
-		if err == nil {
+		busy := (*Busy)(nil)
+		switch {
+		case err == nil:
 			return client, nil
-		}
-		if busy := (*Busy)(nil); errors.As(err, &busy) {
-			return Client{}, &refusal{http.StatusTooManyRequests, "temporarily_unavailable", max(busy.RetryAfter, 1)}
-		}
-		if !errors.Is(err, ErrInvalidClient) {
+		case errors.As(err, &busy): // the other reading may be one that is known
+			refused = &refusal{http.StatusTooManyRequests, "temporarily_unavailable", max(busy.RetryAfter, 1)}
+		case !errors.Is(err, ErrInvalidClient):
 			return Client{}, unavailable()
 		}
 	}
-	return Client{}, invalidClient()
+	return Client{}, refused
 }
 
 func unavailable() *refusal {

@@ -17,11 +17,14 @@ import (
 
 // authenticate knows a few clients, whose secrets are "s:" and their id.
 func authenticate(_ context.Context, id, secret string) (Client, error) {
-	scopes := map[string][]string{"any": nil, "none": {}, "some": {"a", "b"}, "sp ace+ñ%": nil, "r%41w": nil}
+	scopes := map[string][]string{"any": nil, "none": {}, "some": {"a", "b"}, "sp ace+ñ%": nil, "r%41w": nil, "gu+essed": nil}
 	switch id {
 	case "busy":
 		return Client{}, &Busy{RetryAfter: 1500 * time.Millisecond}
 	case "busy now":
+		return Client{}, &Busy{}
+	case "gu+essed": // of which another reading is known
+	case "gu essed":
 		return Client{}, &Busy{}
 	case "down":
 		return Client{}, errors.New("secret trouble")
@@ -88,6 +91,7 @@ func TestTokensAreGranted(t *testing.T) {
 		"basic, encoded":     {ask{body: grant, authorization: []string{encodedBasic("sp ace+ñ%")}}, "sp ace+ñ%", nil, false},
 		"basic, raw":         {ask{body: grant, authorization: []string{basic("sp ace+ñ%", "s:sp ace+ñ%")}}, "sp ace+ñ%", nil, false},
 		"raw looks encoded":  {ask{body: grant, authorization: []string{basic("r%41w", "s:r%41w")}}, "r%41w", nil, false},
+		"raw, while guessed": {ask{body: grant, authorization: []string{basic("gu+essed", "s:gu+essed")}}, "gu+essed", nil, false},
 		"form":               {ask{body: grant + "&client_id=any&client_secret=s%3Aany"}, "any", nil, false},
 		"both alike":         {ask{body: grant + "&client_id=any&client_secret=s%3Aany", authorization: []string{basic("any", "s:any")}}, "any", nil, false},
 		"basic and id":       {ask{body: grant + "&client_id=any", authorization: []string{basic("any", "s:any")}}, "any", nil, false},
