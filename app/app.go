@@ -42,6 +42,8 @@ type Options struct {
 	// without TLS; see [config.Server].
 	WebhookAllow []netip.Prefix
 
+	// Mounts are more paths at which the dialects answer.
+	Mounts []config.Mount
 	// Proxies are the operator's own, before the dialects' listener.
 	Proxies httpx.Proxies
 
@@ -167,7 +169,10 @@ func (a *App) assemble(ctx context.Context) error {
 		Issuer: a.o.PublicURL, ReceiptLife: a.o.ReceiptLife,
 	})
 	a.sweeper = a.Service.NewSweeper()
-	a.dialects = dialects(api.NewHost(a.Service))
+	var err error
+	if a.dialects, err = mounted(dialects(api.NewHost(a.Service)), a.o.Mounts); err != nil {
+		return err
+	}
 	a.tongues = tongues(a.dialects)
 	return a.reload(ctx)
 }

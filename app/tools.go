@@ -21,6 +21,7 @@ func FromConfig(s config.Server, log *slog.Logger) Options {
 		AdminListen: s.Admin.Listen, AdminToken: s.Admin.Token, AdminTokens: s.Admin.Tokens,
 		AdminTLSCert: s.Admin.TLS.Cert, AdminTLSKey: s.Admin.TLS.Key, DrainDelay: s.Drain.Delay, DrainTimeout: s.Drain.Timeout,
 		PublicURL: s.PublicURL, ReceiptLife: s.ReceiptLife, WebhookAllow: s.WebhookAllow, Writers: s.Writers, MaxBatch: s.MaxBatch, Log: log, Traces: s.Traces,
+		Mounts: s.Mounts,
 	}
 }
 
@@ -36,7 +37,7 @@ func CheckServer(s config.Server) error {
 	if _, err := certificate(s.Admin.TLS.Cert, s.Admin.TLS.Key); err != nil {
 		return fmt.Errorf("admin: %w", err)
 	}
-	return nil
+	return checkMounts(s.Mounts)
 }
 
 // CheckTenants names all mistakes of a tenants file, read and planned over an

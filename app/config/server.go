@@ -37,6 +37,7 @@ type Server struct {
 	TrustedProxies []netip.Prefix
 	ProxyHeader    string
 	Writers        int // on the database at once; 0 lets the engine decide
+	Mounts         []Mount
 	// MaxBatch is how many requests share a transaction at most; 0 lets the
 	// writer decide, 1 shows what sharing gains.
 	MaxBatch int
@@ -96,7 +97,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	if root == nil {
 		return Server{}, r.mistakes.err()
 	}
-	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "receipt_lifetime", "trusted_proxies", "proxy_header", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
+	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "receipt_lifetime", "trusted_proxies", "proxy_header", "mounts", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
 	o := r.object(root, "", known...)
 	if o.has("listen") {
 		s.Listen = o.address("listen")
@@ -111,6 +112,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	}
 	s.TrustedProxies = o.networks("trusted_proxies")
 	s.proxyHeader(o)
+	s.Mounts = o.mounts("mounts")
 	s.Writers = o.whole("writers")
 	s.MaxBatch = o.whole("max_batch")
 	s.Admin = o.admin(file, env)

@@ -39,13 +39,14 @@ func TestServerFilesSayWhatTheyMean(t *testing.T) {
 			},
 		},
 		"all there is": {
-			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\nproxy_header: Forwarded\ntrusted_proxies: [10.0.0.0/8, '::1']\npublic_url: https://otp.example.com/base/\nreceipt_lifetime: 90s\nwebhooks: {allow: [10.0.0.0/8, '::1']}\n",
+			"listen: ':9000'\nadmin: {token_env: TOKEN}\ndatabase_env: DB\nkeys: /k\ntls: {cert: c.pem, key: /k.pem}\nlog: {level: debug}\ndrain: {delay: 0, timeout: 2m}\nwriters: 3\nproxy_header: Forwarded\ntrusted_proxies: [10.0.0.0/8, '::1']\npublic_url: https://otp.example.com/base/\nreceipt_lifetime: 90s\nwebhooks: {allow: [10.0.0.0/8, '::1']}\nmounts: [{prefix: /modica, base: /rest/2fa/}, {prefix: /a/b, base: /}]\n",
 			func(s *Server) {
 				*s = Server{
 					Listen: ":9000", Admin: Admin{Listen: "127.0.0.1:8081", Token: token}, Database: "postgres://u:TOPSECRET@db/aldaba", Keys: "/k",
 					TLS: TLS{"/etc/aldaba/c.pem", "/k.pem"}, Log: Log{"debug"}, Drain: Drain{0, 2 * time.Minute}, Writers: 3, ProxyHeader: "forwarded", PublicURL: "https://otp.example.com/base", ReceiptLife: 90 * time.Second,
 					WebhookAllow:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 					TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+					Mounts:         []Mount{{"/modica", "/rest/2fa"}, {"/a/b", ""}},
 				}
 			},
 		},
