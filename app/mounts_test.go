@@ -12,8 +12,11 @@ import (
 func TestMounts(t *testing.T) {
 	t.Parallel()
 	a := running(t, Options{Mounts: []config.Mount{
-		{Prefix: "/modica", Base: "/rest/2fa"}, {Prefix: "/dana", Base: "/otp/1.0"}, {Prefix: "/dana2", Base: "/otp/2.0"},
-		{Prefix: "/unityvox", Base: "/api/get-api/v1"}, {Prefix: "/all", Base: ""},
+		{Prefix: "/modica", Base: "/rest/2fa"},
+		{Prefix: "/dana", Base: "/otp/1.0"},
+		{Prefix: "/dana2", Base: "/otp/2.0"},
+		{Prefix: "/unityvox", Base: "/api/get-api/v1"},
+		{Prefix: "/all", Base: ""},
 	}})
 	base := "http://" + a.Addr()
 	for path, want := range map[string]int{
