@@ -194,6 +194,7 @@ func (a *App) reload(ctx context.Context) error {
 	}
 	err = a.openCarriers(providers)
 	a.Service.SetDirectory(directory)
+	a.beginAlerts(tenants)
 	a.configured.Store(version)
 	return err
 }

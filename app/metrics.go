@@ -67,6 +67,16 @@ func (a *App) observe(e *otp.Event) {
 	}
 }
 
+// beginAlerts shows the alerts of each tenant from 0, so that the first one is a
+// rise.
+func (a *App) beginAlerts(tenants []otp.Tenant) {
+	for i := range tenants {
+		for _, rule := range [...]string{otp.RuleRatio, otp.RuleConversion, otp.RuleDayMessages, otp.RuleDayMoney} {
+			a.metrics.Begin(metrics.Alerts, metrics.Labels{Tenant: tenants[i].Name, Rule: rule})
+		}
+	}
+}
+
 // alert says an alert to whoever reads the log.
 func (a *App) alert(e *otp.Event) {
 	with := []any{"tenant", e.Tenant, "rule", e.Detail}

@@ -121,6 +121,10 @@ func New(o Options) *Set {
 // Count adds one to a counter.
 func (s *Set) Count(c Counter, l Labels) { s.counters[c].of(l).Inc() }
 
+// Begin shows a counter that has counted nothing yet. What rises from nothing
+// to 1 is no rise to Prometheus; it must have seen the 0.
+func (s *Set) Begin(c Counter, l Labels) { s.counters[c].of(l) }
+
 // Time notes how long something took, in seconds.
 func (s *Set) Time(t Timer, l Labels, seconds float64) { s.timers[t].of(l).Observe(seconds) }
 

@@ -141,6 +141,29 @@ func TestPrometheusLikesTheAlerts(t *testing.T) {
 	promtool(t, "", "check", "rules", guide+"alerts.yaml")
 }
 
+// TestAlertsFireAndKeepSilent plays what servers show to the rules: a first
+// event since a start, a carrier that takes nothing, and days without trouble.
+func TestAlertsFireAndKeepSilent(t *testing.T) {
+	t.Parallel()
+	played, err := os.ReadFile("testdata/alerts.test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := os.ReadFile(guide + "alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
+		if !strings.Contains(string(played), "alertname: "+found[1]+", exp_alerts: [{") {
+			t.Errorf("no case makes %s fire", found[1])
+		}
+		if !strings.Contains(string(played), "alertname: "+found[1]+", exp_alerts: []") {
+			t.Errorf("no case keeps %s silent", found[1])
+		}
+	}
+	promtool(t, "", "test", "rules", "testdata/alerts.test.yaml")
+}
+
 // metric finds a metric's name, without what Prometheus adds to a histogram's.
 func named(text string) (names []string) {
 	for _, found := range regexp.MustCompile(`\baldaba_[a-z_]+\b`).FindAllString(text, -1) {
