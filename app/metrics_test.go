@@ -200,10 +200,9 @@ func TestAlertsAreShownFromNothing(t *testing.T) {
 	t.Parallel()
 	a := running(t, Options{})
 	apply(t, a, "tenants: [{name: shop, home: VE}]\n", false)
-	rec := httptest.NewRecorder()
-	a.metrics.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	page := scrape(a)
 	for _, rule := range []string{otp.RuleRatio, otp.RuleConversion, otp.RuleDayMessages, otp.RuleDayMoney} {
-		if want := `aldaba_alerts_total{rule="` + rule + `",tenant="shop"} 0`; !strings.Contains(rec.Body.String(), want) {
+		if want := `aldaba_alerts_total{rule="` + rule + `",tenant="shop"} 0`; !strings.Contains(page, want) {
 			t.Errorf("%s is missing", want)
 		}
 	}
