@@ -32,9 +32,12 @@ import (
 type Options struct {
 	Listen   string // of the dialects; port 0 picks one
 	Database string // sqlite:PATH or postgres://...
-	KeysFile string // the key ring; it is read again when it changes
-	TLSCert  string // PEM files; both or none
-	TLSKey   string
+	// MustExist refuses a database that would have to be made: who works on
+	// one that is there must not get an empty one for a name that is wrong.
+	MustExist bool
+	KeysFile  string // the key ring; it is read again when it changes
+	TLSCert   string // PEM files; both or none
+	TLSKey    string
 
 	PublicURL   string        // where carriers and browsers reach Listen, without a slash at its end; "" when not known
 	ReceiptLife time.Duration // of receipts of approvals; 0 is the core's default

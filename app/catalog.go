@@ -50,19 +50,19 @@ type opened struct {
 // database's URL.
 func openEngine(ctx context.Context, o Options) (opened, error) {
 	scheme, rest, _ := strings.Cut(o.Database, ":")
-	switch scheme {
-	case "sqlite":
-		return openSQLite(ctx, rest)
-	case "postgres", "postgresql":
-		return openPostgres(ctx, o.Database, o.Writers)
-	case "memory":
+	switch {
+	case scheme == "sqlite":
+		return openSQLite(ctx, rest, sqlite.Options{MustExist: o.MustExist})
+	case scheme == "postgres" || scheme == "postgresql":
+		return openPostgres(ctx, o.Database, postgres.Options{Writers: cmp.Or(o.Writers, defaultWriters), MustExist: o.MustExist})
+	case scheme == "memory" && !o.MustExist:
 		return opened{engine: memory.New()}, nil
 	}
 	return opened{}, fmt.Errorf("database %q: must be sqlite:PATH or postgres://USER@HOST/NAME", scheme)
 }
 
-func openSQLite(ctx context.Context, path string) (opened, error) {
-	e, err := sqlite.Open(ctx, strings.TrimPrefix(path, "//"), sqlite.Options{})
+func openSQLite(ctx context.Context, path string, opts sqlite.Options) (opened, error) {
+	e, err := sqlite.Open(ctx, strings.TrimPrefix(path, "//"), opts)
 	if err != nil {
 		return opened{}, err
 	}
@@ -74,13 +74,12 @@ func openSQLite(ctx context.Context, path string) (opened, error) {
 // cheap (measured in docs/performance.md).
 const defaultWriters = 1
 
-func openPostgres(ctx context.Context, url string, writers int) (opened, error) {
-	writers = cmp.Or(writers, defaultWriters)
-	e, err := postgres.Open(ctx, url, postgres.Options{Writers: writers})
+func openPostgres(ctx context.Context, url string, opts postgres.Options) (opened, error) {
+	e, err := postgres.Open(ctx, url, opts)
 	if err != nil {
 		return opened{}, err
 	}
-	return opened{engine: e, options: store.Options{Writers: writers}}, nil
+	return opened{engine: e, options: store.Options{Writers: opts.Writers}}, nil
 }
 
 // providerTypes is the catalogue of carriers: one line each.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aldaba-otp/aldaba/internal/owner"
 	"github.com/aldaba-otp/aldaba/otp"
 )
 
@@ -121,7 +122,7 @@ func replaceFile(path string, data []byte) error {
 		return err
 	}
 	_, err = file.Write(data)
-	err = errors.Join(err, file.Chmod(0o600), keepOwner(file, path), file.Sync(), file.Close())
+	err = errors.Join(err, file.Chmod(0o600), owner.Keep(file, path), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}

@@ -35,6 +35,7 @@ func (c *applyCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	c.creates = !c.DryRun
 	return c.act("apply", "", func(client *adminClient) error {
 		done, err := client.apply(file, c.DryRun)
 		if err != nil {
@@ -159,4 +160,17 @@ func (c *checkConfigCmd) tenants(path string, settings config.Server) error {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	return nil
+}
+
+// readTenants reads a tenants file and resolves its secrets.
+func readTenants(path string) (*config.File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := config.ParseTenants(path, data, app.ProviderSecrets)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.Resolve(config.Environment{})
 }

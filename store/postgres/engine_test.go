@@ -115,3 +115,31 @@ func open(tb testing.TB, url string) *postgres.Engine {
 	}
 	return e
 }
+
+func TestADatabaseThatMustExistIsNotMade(t *testing.T) {
+	t.Parallel()
+	url := pgcluster.Start(t, pgcluster.Options{}).URL(t)
+	_, err := postgres.Open(t.Context(), url, postgres.Options{MustExist: true})
+	if !errors.Is(err, postgres.ErrMissing) {
+		t.Errorf("an empty database: %v", err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	tables := -1
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d tables were made, %v", tables, err)
+	}
+	if err := open(t, url).Close(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := postgres.Open(t.Context(), url, postgres.Options{MustExist: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -21,20 +21,28 @@ var migrations embed.FS
 // records this one might damage.
 var ErrNewer = errors.New("postgres: the database's schema is newer than this program")
 
+// ErrMissing says that the database has none of the tables where it must.
+var ErrMissing = errors.New("postgres: the database has no tables of Aldaba: look whether the URL names the right one; " +
+	"`aldaba serve`, and `aldaba apply` without --dry-run, make them")
+
 // turnstile is the advisory lock under which servers migrate one after the
 // other; the number is arbitrary ("aldaba" in ASCII).
 const turnstile = 0x616c64616261
 
-// migrate brings the schema up to date in one transaction.
-func migrate(ctx context.Context, conn *pgx.Conn) error {
-	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return migrateIn(ctx, tx) })
-	if err != nil {
+// migrate brings the schema up to date in one transaction, from nothing unless
+// it must exist.
+func migrate(ctx context.Context, conn *pgx.Conn, mustExist bool) error {
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return migrateIn(ctx, tx, mustExist) })
+	switch {
+	case errors.Is(err, ErrMissing):
+		return err // it tells all
+	case err != nil:
 		return fmt.Errorf("postgres: migrate: %w", err)
 	}
 	return nil
 }
 
-func migrateIn(ctx context.Context, tx pgx.Tx) error {
+func migrateIn(ctx context.Context, tx pgx.Tx, mustExist bool) error {
 	// Another server may take its time; the caller's context bounds the wait.
 	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
 		return err
@@ -49,6 +57,9 @@ func migrateIn(ctx context.Context, tx pgx.Tx) error {
 	version, err := schemaVersion(ctx, tx)
 	if err != nil {
 		return err
+	}
+	if version == 0 && mustExist {
+		return ErrMissing // which undoes the transaction, and with it the table of the version
 	}
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {

@@ -53,6 +53,8 @@ type Options struct {
 	// AllowAsync accepts a server whose synchronous_commit is off. It is for
 	// measurements: acknowledged codes may be forgotten in a crash.
 	AllowAsync bool
+	// MustExist refuses with [ErrMissing] a database that has no tables yet.
+	MustExist bool
 }
 
 // Engine is a [store.Engine] over one PostgreSQL database.
@@ -152,7 +154,7 @@ func prepareSchema(ctx context.Context, config *pgx.ConnConfig, opts Options) er
 	case commit == "off" && !opts.AllowAsync:
 		return ErrNotDurable
 	}
-	if err := migrate(ctx, conn); err != nil {
+	if err := migrate(ctx, conn, opts.MustExist); err != nil {
 		return err
 	}
 	if _, err := conn.Exec(ctx, sqlForget); err != nil {

@@ -265,8 +265,11 @@ func (c *conn) perform(s redo.Statement) error {
 
 // openRedo opens the log and makes its name durable.
 func (e *Engine) openRedo(folder string) (err error) {
-	if e.redo, err = redo.Open(redoPath(e.path)); err != nil {
+	if err = provide(redoPath(e.path), e.path); err != nil {
 		return err
+	}
+	if e.redo, err = redo.Open(redoPath(e.path)); err != nil {
+		return denied(err)
 	}
 	return syncFolder(folder)
 }

@@ -20,8 +20,8 @@ var migrations embed.FS
 const applicationID = 0x414c4442 // "ALDB"
 
 // identify refuses files of others and tells whether the last process that
-// used the file closed it.
-func (c *conn) identify() (clean bool, err error) {
+// used the file closed it, and whether nothing is in it yet.
+func (c *conn) identify() (clean, empty bool, err error) {
 	var id, tables, value int64
 	get := func(sql string, to *int64) {
 		if err == nil {
@@ -35,18 +35,18 @@ func (c *conn) identify() (clean bool, err error) {
 	get("SELECT count(*) FROM sqlite_schema", &tables)
 	if err != nil {
 		if code := sqlite.ErrCode(err).ToPrimary(); code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB {
-			return false, fmt.Errorf("%w: %w", ErrDamaged, err)
+			return false, false, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		return false, err
+		return false, false, err
 	}
 	if tables == 0 {
-		return true, nil
+		return true, true, nil
 	}
 	if id != applicationID {
-		return false, ErrForeign
+		return false, false, ErrForeign
 	}
 	get("SELECT value FROM meta WHERE name = 'clean'", &value)
-	return value == 1, err
+	return value == 1, false, err
 }
 
 // migrate runs the files that the database has not seen, each in a

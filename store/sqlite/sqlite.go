@@ -51,6 +51,8 @@ const (
 // Options are the engine's settings; the zero value of each is a default.
 type Options struct {
 	Readers int // connections for reads; 4
+	// MustExist refuses with [ErrMissing] a database that would have to be made.
+	MustExist bool
 }
 
 // Engine is a [store.Engine] over one SQLite file.
@@ -84,12 +86,15 @@ type Engine struct {
 	once        sync.Once
 }
 
-// Open opens the database at path, creates it when it does not exist, checks
-// it and brings its tables up to date. The lock file beside it stays when the
+// Open opens the database at path, creates it when it does not exist and need
+// not, checks it and brings its tables up to date. The lock file beside it stays when the
 // engine is closed; only the lock on it counts.
 func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error) {
-	path, err = create(path)
+	path, err = create(path, opts.MustExist)
 	if err != nil {
+		return nil, err
+	}
+	if err = provide(path+".lock", path); err != nil {
 		return nil, err
 	}
 	lock, err := lockFile(path + ".lock")
@@ -108,7 +113,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 	if e.writer, err = dial(path, writerCache, false); err != nil {
 		return nil, err
 	}
-	if err = e.prepare(ctx); err != nil {
+	if err = e.prepare(ctx, opts.MustExist); err != nil {
 		return nil, err
 	}
 	if e.loader, err = dial(path, loaderCache, true); err != nil {
@@ -136,10 +141,13 @@ func Open(ctx context.Context, path string, opts Options) (_ *Engine, err error)
 }
 
 // prepare checks the file, migrates it, and notes that it is in use.
-func (e *Engine) prepare(ctx context.Context) error {
-	clean, err := e.writer.identify()
-	if err != nil {
+func (e *Engine) prepare(ctx context.Context, mustExist bool) error {
+	clean, empty, err := e.writer.identify()
+	switch {
+	case err != nil:
 		return err
+	case empty && mustExist:
+		return missing(e.path)
 	}
 	if !clean {
 		err = e.writer.check(e.path)
@@ -164,27 +172,6 @@ func (e *Engine) prepare(ctx context.Context) error {
 	err = e.renew(ctx)
 	<-e.turn
 	return err
-}
-
-// create makes sure that the file exists, readable by its owner only, and
-// returns its one true path, so that two names of one file share a lock.
-func create(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
-	}
-	// Closing it here is safe only because SQLite has not opened it yet: a
-	// close drops all POSIX locks that the process holds on the file.
-	if err := f.Close(); err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
-	}
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return "", fmt.Errorf("sqlite: %w", err)
-	}
-	return path, syncFolder(filepath.Dir(path))
 }
 
 // Floor returns the last time that an earlier process may have used, for

@@ -1,6 +1,6 @@
 //go:build unix
 
-package app
+package owner
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// keepOwner gives a new file the owner of the one that it replaces, so that a
-// ring rotated by root stays readable to the server's user.
-func keepOwner(file *os.File, replaced string) error {
-	info, err := os.Stat(replaced)
+// Keep gives a new file the owner of what stands at a path, unless it has that
+// owner already or nothing stands there.
+func Keep(file *os.File, path string) error {
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
