@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,28 +25,37 @@ import (
 
 // remote are the flags that find a running server's admin API.
 type remote struct {
-	Server    string `placeholder:"URL" env:"ALDABA_SERVER" help:"Admin address of a running server, such as http://127.0.0.1:8081."`
-	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File with the admin token (or give ALDABA_ADMIN_TOKEN)."`
+	Server    string `placeholder:"URL" help:"Admin address of a running server, such as http://127.0.0.1:8081. Without it and without --config, ALDABA_SERVER."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File with the admin token. Without it, the one that --config tells, else ALDABA_ADMIN_TOKEN."`
 	Config    string `short:"c" type:"existingfile" placeholder:"FILE" help:"Server configuration that tells address and token, and the database when the server is not running."`
 }
 
 // adminClient speaks to the admin API.
 type adminClient struct {
 	base, token string
+	several     error // why the configuration tells no token, though it has some
 	http        *http.Client
 }
 
-// client returns nil when no running server is named.
+// client returns nil when no running server is named. What the environment says
+// is for what no flag says: a configuration that is named must not lead to
+// another server because of a variable that was forgotten.
 func (r *remote) client() (*adminClient, error) {
-	c := &adminClient{base: strings.TrimSuffix(r.Server, "/"), token: os.Getenv("ALDABA_ADMIN_TOKEN"), http: http.DefaultClient}
-	if r.Config != "" {
+	c := &adminClient{base: r.Server, http: http.DefaultClient}
+	switch {
+	case r.Config != "":
 		s, err := readServer(r.Config)
+		if err == nil {
+			err = c.settle(r.Config, s.Admin)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := c.settle(s.Admin); err != nil {
-			return nil, err
-		}
+	case c.base == "":
+		c.base = os.Getenv("ALDABA_SERVER")
+	}
+	if c.base = strings.TrimSuffix(c.base, "/"); c.base == "" {
+		return nil, nil
 	}
 	if r.TokenFile != "" {
 		data, err := os.ReadFile(r.TokenFile)
@@ -54,17 +64,19 @@ func (r *remote) client() (*adminClient, error) {
 		}
 		c.token = strings.TrimSpace(string(data))
 	}
-	if c.base == "" {
-		return nil, nil
+	if c.token = cmp.Or(c.token, os.Getenv("ALDABA_ADMIN_TOKEN")); c.token != "" {
+		return c, nil
 	}
-	if c.token == "" {
+	if c.several == nil {
 		return nil, &usageError{"the server wants a token: --token-file FILE or ALDABA_ADMIN_TOKEN"}
 	}
-	return c, nil
+	return c, nil // when nobody listens, no token is needed
 }
 
-// settle takes from a server's configuration what was not given.
-func (c *adminClient) settle(s config.Admin) error {
+// settle takes from a server's configuration what was not given. Of several
+// tokens it takes none: an act would be done in the name and the role of whoever
+// stands first.
+func (c *adminClient) settle(file string, s config.Admin) error {
 	scheme := "http://"
 	if s.TLS.Cert != "" {
 		scheme = "https://"
@@ -77,11 +89,17 @@ func (c *adminClient) settle(s config.Admin) error {
 	if c.base == "" && s.Listen != "" {
 		c.base = scheme + dialable(s.Listen)
 	}
-	if c.token == "" {
-		c.token = s.Token
-	}
-	for i := 0; c.token == "" && i < len(s.Tokens); i++ {
-		c.token = s.Tokens[i].Token
+	c.token = s.Token
+	switch {
+	case c.token != "" || len(s.Tokens) == 0:
+	case len(s.Tokens) == 1:
+		c.token = s.Tokens[0].Token
+	default:
+		names := make([]string, len(s.Tokens))
+		for i, t := range s.Tokens {
+			names[i] = t.Name
+		}
+		c.several = &usageError{fmt.Sprintf("%s has several admin tokens (%s): give yours with --token-file FILE or ALDABA_ADMIN_TOKEN", file, strings.Join(names, ", "))}
 	}
 	return nil
 }
@@ -114,10 +132,32 @@ func dialable(listen string) string {
 // errNoServer says that nobody listens.
 var errNoServer = errors.New("no server answers")
 
+// absent is the error of an address that nobody listens to.
+func (c *adminClient) absent() error {
+	return fmt.Errorf("%w at %s; start it with `aldaba serve`, or name its files instead (see --help)", errNoServer, c.base)
+}
+
+// unnamed is the error of a call for which a token would have to be chosen, or
+// that nobody listens.
+func (c *adminClient) unnamed(ctx context.Context) error {
+	_, host, _ := strings.Cut(c.base, "://")
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return c.absent()
+	}
+	if err == nil {
+		_ = conn.Close() // nothing was said
+	}
+	return c.several
+}
+
 // call makes one request and returns the body of a 200.
 func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	if c.token == "" {
+		return nil, c.unnamed(ctx)
+	}
 	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -125,7 +165,7 @@ func (c *adminClient) call(method, path string, body []byte) ([]byte, error) {
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	answer, err := c.http.Do(r)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("%w at %s; start it with `aldaba serve`, or name its files instead (see --help)", errNoServer, c.base)
+		return nil, c.absent()
 	}
 	if err != nil {
 		return nil, err
