@@ -1,12 +1,15 @@
 package aldaba_test
 
 import (
+	"go/ast"
+	"go/token"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -218,4 +221,45 @@ func TestEveryKeyOfTheConfigurationIsDescribed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEveryWarningIsExplained keeps the tables of the log whole, in both
+// languages: an operator who meets a warning finds what to do about it.
+func TestEveryWarningIsExplained(t *testing.T) {
+	t.Parallel()
+	explained := map[string]string{}
+	for _, d := range documents(t) {
+		if folder := path.Dir(d.path); folder == "docs/operations" || folder == "docs/es/operacion" {
+			explained[folder] += d.text
+		}
+	}
+	for _, s := range sources(t) {
+		if s.test || isTesting(s.folder) || s.path == "app/dev_http.go" { // `aldaba dev` has no operator
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			message, ok := warned(n)
+			for folder, text := range explained {
+				if ok && !strings.Contains(text, "`"+message+"`") {
+					t.Errorf("%s: %s explains no %q", s.path, folder, message)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// warned returns the message of a call that logs a warning or an error.
+func warned(n ast.Node) (message string, ok bool) {
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) == 0 {
+		return "", false
+	}
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	text, literal := call.Args[0].(*ast.BasicLit)
+	if !ok || !literal || text.Kind != token.STRING || method.Sel.Name != "Warn" && method.Sel.Name != "Error" {
+		return "", false
+	}
+	message, err := strconv.Unquote(text.Value)
+	return message, err == nil
 }

@@ -159,6 +159,10 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: `give {"uses":["code","seal","sign"],"activate":false}, or nothing`})
 		return
 	}
+	if len(asked.Uses) == 0 {
+		asked.Uses = rotatingUses()
+	}
+	tell(r.Context(), "", "uses %v, at once: %t", asked.Uses, asked.Activate)
 	a.rotating.Lock() // two changes of one file at once would lose one
 	defer a.rotating.Unlock()
 	ring, err := RotateRing(a.o.KeysFile, a.Clock.Now(), asked.Activate, asked.Uses...)
@@ -170,7 +174,6 @@ func (a *App) adminRotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.Service.SetRing(ring)
-	tell(r.Context(), "", "uses %v, at once: %t", asked.Uses, asked.Activate)
 	adminAnswer(w, map[string]any{"keys": ring.Keys()})
 }
 

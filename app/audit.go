@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,22 +134,40 @@ const (
 	maxAuditPage = 1000
 )
 
-// Audit returns entries of the operators' journal with numbers above after, in
-// order; at most 100 when limit is 0, and never more than 1000.
-func (a *App) Audit(ctx context.Context, after int64, limit int) ([]Audited, error) {
-	if limit <= 0 {
-		limit = auditPage
-	}
-	rows, err := a.Store.ReadAudit(ctx, after, min(limit, maxAuditPage))
+// AuditAsked is a question about the operators' journal.
+type AuditAsked struct {
+	After  int64 // only entries with numbers above it
+	Newest bool  // the newest of them rather than the oldest
+	Limit  int   // at most so many; 100 when 0, and never more than 1000
+}
+
+// AuditPage is a part of the operators' journal, in order.
+type AuditPage struct {
+	Entries []Audited `json:"entries"`
+	Last    int64     `json:"last"` // number of the newest entry that there is
+}
+
+// Audit returns a page of the operators' journal.
+func (a *App) Audit(ctx context.Context, asked AuditAsked) (AuditPage, error) {
+	limit := min(cmp.Or(max(asked.Limit, 0), auditPage), maxAuditPage)
+	last, err := a.Store.LastAudit(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the operators' journal: %w", err)
+		return AuditPage{}, fmt.Errorf("read the operators' journal: %w", err)
 	}
-	all := make([]Audited, len(rows))
+	if asked.Newest { // the numbers have no gaps
+		asked.After = max(asked.After, last-int64(limit))
+	}
+	rows, err := a.Store.ReadAudit(ctx, asked.After, limit)
+	if err != nil {
+		return AuditPage{}, fmt.Errorf("read the operators' journal: %w", err)
+	}
+	page := AuditPage{Entries: make([]Audited, len(rows)), Last: last}
 	for i, row := range rows {
-		if err := json.Unmarshal(row.Body, &all[i]); err != nil {
-			return nil, fmt.Errorf("entry %d of the operators' journal: %w", row.N, err)
+		e := &page.Entries[i]
+		if err := json.Unmarshal(row.Body, e); err != nil {
+			return AuditPage{}, fmt.Errorf("entry %d of the operators' journal: %w", row.N, err)
 		}
-		all[i].N = row.N
+		e.N, page.Last = row.N, max(page.Last, row.N)
 	}
-	return all, nil
+	return page, nil
 }

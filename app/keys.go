@@ -91,6 +91,9 @@ func GenerateRing(path string, now time.Time) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
+// rotatingUses are the uses that rotate when none is named.
+func rotatingUses() []otp.Use { return []otp.Use{otp.UseCode, otp.UseSeal, otp.UseSign} }
+
 // RotateRing adds a key for each use to a ring file. Servers use it a minute
 // later, or at once.
 func RotateRing(path string, now time.Time, atOnce bool, uses ...otp.Use) (*otp.Ring, error) {
@@ -103,7 +106,7 @@ func RotateRing(path string, now time.Time, atOnce bool, uses ...otp.Use) (*otp.
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(uses) == 0 {
-		uses = []otp.Use{otp.UseCode, otp.UseSeal, otp.UseSign}
+		uses = rotatingUses()
 	}
 	if ring, err = ring.Rotate(now, rand.Reader, atOnce, uses...); err != nil {
 		return nil, err

@@ -165,7 +165,7 @@ func resultOf(status int) string {
 	return resultFailed
 }
 
-// adminAudit answers GET /admin/audit?after=N&limit=N.
+// adminAudit answers GET /admin/audit?after=N&limit=N&newest=true.
 func (a *App) adminAudit(w http.ResponseWriter, r *http.Request) {
 	number := func(key string, most int64) (int64, bool) {
 		text := r.URL.Query().Get(key)
@@ -181,12 +181,12 @@ func (a *App) adminAudit(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: "after is the number of an entry, limit 1 to 1000"})
 		return
 	}
-	all, err := a.Audit(r.Context(), after, int(limit))
+	page, err := a.Audit(r.Context(), AuditAsked{After: after, Newest: r.URL.Query().Get("newest") == "true", Limit: int(limit)})
 	if err != nil {
 		a.adminRefuse(w, err)
 		return
 	}
-	adminAnswer(w, map[string]any{"entries": all})
+	adminAnswer(w, page)
 }
 
 // adminTokens tells an owner whose tokens there are.

@@ -33,11 +33,11 @@ func staffed(t *testing.T) *App {
 
 func journal(t *testing.T, a *App) []Audited {
 	t.Helper()
-	all, err := a.Audit(t.Context(), 0, 1000)
+	page, err := a.Audit(t.Context(), AuditAsked{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return page.Entries
 }
 
 // TestEachRoleMayDoItsOwn walks all calls of the admin listener with each role

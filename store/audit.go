@@ -11,6 +11,8 @@ type Audit interface {
 	// ReadAudit returns at most limit entries with numbers above after, in
 	// order.
 	ReadAudit(ctx context.Context, after int64, limit int) ([]AuditEntry, error)
+	// LastAudit returns the number of the newest entry, 0 when there is none.
+	LastAudit(ctx context.Context) (int64, error)
 }
 
 // AuditEntry is one line of the operators' journal.

@@ -281,6 +281,16 @@ func (e *Engine) ReadAudit(ctx context.Context, after int64, limit int) ([]store
 	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
+// LastAudit implements [store.Audit].
+func (e *Engine) LastAudit(ctx context.Context) (int64, error) {
+	if err := e.readable(ctx); err != nil {
+		return 0, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return int64(len(e.audit)), nil
+}
+
 // Beat implements [store.Fleet].
 func (e *Engine) Beat(ctx context.Context, self otp.ID) error {
 	if err := e.readable(ctx); err != nil {

@@ -36,3 +36,12 @@ func (e *Engine) ReadAudit(ctx context.Context, after int64, limit int) (found [
 	}, int8Of(after), int8Of(int64(limit)))
 	return found, err
 }
+
+// LastAudit implements [store.Audit].
+func (e *Engine) LastAudit(ctx context.Context) (n int64, err error) {
+	err = e.look(ctx, sqlLastAudit, func(r *row) error {
+		n = r.number()
+		return nil
+	})
+	return n, err
+}

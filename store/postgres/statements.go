@@ -185,6 +185,7 @@ const (
 	sqlLockAudit = `/*lock_audit*/LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE`
 	sqlAddAudit  = `/*add_audit*/INSERT INTO audit SELECT coalesce(max(n), 0) + 1, $1 FROM audit RETURNING n`
 	sqlAudit     = `/*audit*/SELECT n, body FROM audit WHERE n > $1 ORDER BY n LIMIT $2::int8`
+	sqlLastAudit = `/*last_audit*/SELECT coalesce(max(n), 0) FROM audit`
 )
 
 // What is asked after a lost answer, on a fresh connection without prepared
@@ -209,6 +210,6 @@ func statements() []string {
 		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,
 		sqlScanVerifications, sqlScanDestinations, sqlScanContacts, sqlScanReplays, sqlScanCounters, sqlScanEvents, sqlScanJournals, sqlScanMessages, sqlOrphans,
 		sqlBeat, sqlAlone, sqlLeave, sqlDocumentsVersion, sqlDocuments, sqlLockDocuments, sqlSaveDocuments, sqlDropDocuments, sqlNextVersion,
-		sqlLockAudit, sqlAddAudit, sqlAudit,
+		sqlLockAudit, sqlAddAudit, sqlAudit, sqlLastAudit,
 	}
 }

@@ -38,3 +38,14 @@ func (e *Engine) ReadAudit(ctx context.Context, after int64, limit int) (found [
 	})
 	return found, err
 }
+
+// LastAudit implements [store.Audit].
+func (e *Engine) LastAudit(ctx context.Context) (n int64, err error) {
+	err = e.lend(ctx, func(c *conn) error {
+		return c.rows("SELECT coalesce(max(n), 0) FROM audit", nil, func(s *sqlite.Stmt) error {
+			n = s.ColumnInt64(0)
+			return nil
+		})
+	})
+	return n, err
+}

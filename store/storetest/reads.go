@@ -313,12 +313,19 @@ func (s *suite) documentRace(t *testing.T) {
 // entry has a number of its own and none is left out.
 func (s *suite) auditRace(t *testing.T) {
 	servers, ctx := s.pair(t), context.Background()
+	last := func(want int) {
+		if n, err := servers[1].LastAudit(ctx); err != nil || n != int64(want) {
+			t.Errorf("the newest entry is %d, error %v, want %d", n, err, want)
+		}
+	}
+	last(0)
 	var numbers [16]atomic.Int64
 	crowd(t, servers, len(numbers), func(i int, w *store.Writer) error {
 		n, err := w.AddAudit(ctx, []byte{byte(i)})
 		numbers[i].Store(n)
 		return err
 	})
+	last(len(numbers))
 	all, err := servers[1].ReadAudit(ctx, 0, 100)
 	if err != nil || len(all) != len(numbers) {
 		t.Fatalf("%d entries, error %v", len(all), err)
