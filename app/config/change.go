@@ -3,7 +3,9 @@ package config
 import (
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aldaba-otp/aldaba/otp"
@@ -16,6 +18,7 @@ import (
 // whose a credential is, gives it again.
 func (p *planner) credentials(e *tenantEntry, old []otp.Credential) ([]otp.Credential, error) {
 	var all []otp.Credential
+	var origins []int
 	given := make(map[string]bool)
 	for i := range e.credentials {
 		entry := &e.credentials[i]
@@ -37,14 +40,41 @@ func (p *planner) credentials(e *tenantEntry, old []otp.Credential) ([]otp.Crede
 			continue
 		}
 		given[c.Mark()] = true
-		all = append(all, c)
+		all, origins = append(all, c), append(origins, i)
 	}
 	for i := range old {
 		if old[i].ByCommand() && !given[old[i].Mark()] {
-			all = append(all, old[i])
+			all, origins = append(all, old[i]), append(origins, -1)
 		}
 	}
+	p.origins[e.tenant.Name] = origins
 	return all, nil
+}
+
+// credentialPlace tells where a credential of the plan stands, or what below it
+// does. The plan leaves out what has a mistake already and holds besides what
+// commands keep, so that its numbers are not the file's. When one of those is
+// at fault, what the file calls by its name is.
+func (p *planner) credentialPlace(e *tenantEntry, name, below string) (path string, line int) {
+	m := regexp.MustCompile(`^\.credentials\[(\d+)\](.*)$`).FindStringSubmatch(below)
+	origins := p.origins[name]
+	if m == nil {
+		return e.path + below, p.file.line(e.path + below)
+	}
+	at, err := strconv.Atoi(m[1])
+	if err != nil || at >= len(origins) {
+		return e.path + below, p.file.line(e.path + below)
+	}
+	i := origins[at]
+	if i < 0 {
+		t := slices.IndexFunc(p.plan.Tenants, func(t otp.Tenant) bool { return t.Name == name })
+		label := p.plan.Tenants[t].Credentials[at].Label()
+		if i = slices.IndexFunc(e.credentials, func(c credentialEntry) bool { return c.kept.Name == label }); i < 0 {
+			return "tenants[" + name + "].credentials[" + label + "]" + m[2], p.file.line(e.path + ".credentials")
+		}
+	}
+	path = e.credentials[i].path + m[2]
+	return path, p.file.line(path)
 }
 
 // hash returns the form in which a secret is kept, or "" after a mistake.

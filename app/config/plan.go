@@ -76,6 +76,9 @@ type planner struct {
 	tools   Tools
 	r       *reader
 	plan    *Plan
+	// origins tells by a tenant's name, for each of its credentials in the
+	// plan, which one of the file it is: -1 is one that commands keep.
+	origins map[string][]int
 }
 
 // Plan merges the file into the configuration in force and checks the result:
@@ -84,7 +87,7 @@ type planner struct {
 //
 // The error is [Mistakes], unless hashing or listing contacts failed.
 func (f *File) Plan(c Current, t Tools) (*Plan, error) {
-	p := &planner{file: f, current: c, tools: t, r: newReader(f.name), plan: &Plan{}}
+	p := &planner{file: f, current: c, tools: t, r: newReader(f.name), plan: &Plan{}, origins: make(map[string][]int)}
 	f.unresolved(p.r)
 	if err := p.r.mistakes.err(); err != nil {
 		return nil, err
@@ -317,6 +320,9 @@ func (p *planner) place(e *tenantEntry, name, below string) (path string, line i
 	key := strings.TrimPrefix(below, ".")
 	if end := strings.IndexAny(key, ".["); end >= 0 {
 		key = key[:end]
+	}
+	if key == "credentials" && e.has(key) {
+		return p.credentialPlace(e, name, below)
 	}
 	if e.has(key) || key == "" {
 		return e.path + below, p.file.line(e.path + below)
