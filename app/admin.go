@@ -25,9 +25,9 @@ func (a *App) startAdmin() (err error) {
 	if a.operators, err = a.o.operators(); err != nil {
 		return err
 	}
-	secure, err := certificate(a.o.AdminTLSCert, a.o.AdminTLSKey)
+	secure, err := certificate("admin.tls", a.o.AdminTLSCert, a.o.AdminTLSKey)
 	if err != nil {
-		return fmt.Errorf("admin listener: %w", err)
+		return err
 	}
 	mux, err := httpx.NewMux(a.adminRoutes(), httpx.NotFound)
 	if err != nil {

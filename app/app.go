@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -199,7 +198,7 @@ func (a *App) Start(ctx context.Context) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	options := httpx.ServerOptions{Handler: a.around(mux, a.source()), Log: a.log}
-	if options.TLS, err = certificate(a.o.TLSCert, a.o.TLSKey); err != nil {
+	if options.TLS, err = certificate("tls", a.o.TLSCert, a.o.TLSKey); err != nil {
 		return err
 	}
 	a.public = httpx.Server(options)
@@ -249,18 +248,6 @@ func (a *App) fail(err error) {
 	case a.failed <- err:
 	default:
 	}
-}
-
-// certificate reads a certificate, if there is one.
-func certificate(cert, key string) (*tls.Config, error) {
-	if cert == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
 // Addr returns the address of the dialects' listener, once it has started.

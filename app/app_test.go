@@ -129,7 +129,7 @@ func TestFailedStartLeavesNothingBehind(t *testing.T) {
 		{"no token", "at least 16 characters", Options{AdminListen: "127.0.0.1:0"}},
 		{"a token that cannot be sent", "such as a space", Options{AdminListen: "127.0.0.1:0", AdminToken: "open sesame, open sesame"}},
 		{"a taken port", "admin listener: ", Options{AdminListen: taken.Addr().String(), AdminToken: token}},
-		{"no certificate", "tls: ", Options{TLSCert: "none.pem", TLSKey: "none.pem"}},
+		{"no certificate", "tls.cert: none.pem: ", Options{TLSCert: "none.pem", TLSKey: "none.pem"}},
 	} {
 		c.o.DrainDelay = time.Hour
 		a := open(t, c.o)

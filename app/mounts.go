@@ -9,6 +9,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/internal/httpx"
+	"github.com/aldaba-otp/aldaba/otp"
 )
 
 // mounted adds to the dialects' routes those of the mounts (ruling R10).
@@ -17,7 +18,7 @@ func mounted(all []api.Dialect, mounts []config.Mount) ([]api.Dialect, error) {
 	for i := range all {
 		own[i] = len(all[i].Routes)
 	}
-	for _, m := range mounts {
+	for n, m := range mounts {
 		found := false
 		for i := range all {
 			for _, route := range all[i].Routes[:own[i]] {
@@ -31,7 +32,8 @@ func mounted(all []api.Dialect, mounts []config.Mount) ([]api.Dialect, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("mounts: no dialect answers below %s; docs/operations/configuration.md lists the bases", cmp.Or(m.Base, "/"))
+			what := fmt.Sprintf("no dialect answers below %s; docs/operations/configuration.md lists the bases", cmp.Or(m.Base, "/"))
+			return nil, otp.Mistakes{{Path: fmt.Sprintf("mounts[%d].base", n), Message: what}}
 		}
 	}
 	return all, nil
@@ -44,7 +46,7 @@ func checkMounts(mounts []config.Mount) error {
 		return err
 	}
 	if _, err := httpx.NewMux((&App{dialects: all}).routes(), nil); err != nil {
-		return fmt.Errorf("mounts: %w", err)
+		return otp.Mistakes{{Path: "mounts", Message: err.Error()}}
 	}
 	return nil
 }

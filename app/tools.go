@@ -25,21 +25,6 @@ func FromConfig(s config.Server, log *slog.Logger) Options {
 	}
 }
 
-// CheckServer tells what of a server's configuration could not work, without
-// opening the database.
-func CheckServer(s config.Server) error {
-	if _, err := readRing(s.Keys); err != nil {
-		return err
-	}
-	if _, err := certificate(s.TLS.Cert, s.TLS.Key); err != nil {
-		return err
-	}
-	if _, err := certificate(s.Admin.TLS.Cert, s.Admin.TLS.Key); err != nil {
-		return fmt.Errorf("admin: %w", err)
-	}
-	return checkMounts(s.Mounts)
-}
-
 // CheckTenants names all mistakes of a tenants file, read and planned over an
 // empty store of a server with the given settings; the zero value is a server
 // without any.

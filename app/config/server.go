@@ -92,10 +92,40 @@ const defaultAdminListen = "127.0.0.1:8081"
 // ParseServer reads a server's file. Relative paths in it, that of an SQLite
 // database too, start at the file's folder. The error is [Mistakes].
 func ParseServer(file string, data []byte, env Environment) (Server, error) {
-	r, s := newReader(file), serverDefaults()
+	r := newReader(file)
+	s := r.server(data, env)
+	if err := r.mistakes.err(); err != nil {
+		return Server{}, err
+	}
+	return s, nil
+}
+
+// LocateServer gives what somebody has found wrong with a server's settings the
+// lines of the file that they stand in.
+func LocateServer(file string, data []byte, found otp.Mistakes) Mistakes {
+	r := newReader(file)
+	r.server(data, Environment{})
+	all := make(Mistakes, len(found))
+	for i, m := range found {
+		path := m.Path
+		for _, key := range secretKeys(path) { // it may be given as NAME_file or NAME_env
+			if r.lines[key] > 0 {
+				path = key
+				break
+			}
+		}
+		all[i] = Mistake{file, r.lines[path], path, m.Message}
+	}
+	slices.SortStableFunc(all, func(a, b Mistake) int { return a.Line - b.Line })
+	return all
+}
+
+// server reads a server's file.
+func (r *reader) server(data []byte, env Environment) Server {
+	s, file := serverDefaults(), r.file
 	root := r.document(data)
 	if root == nil {
-		return Server{}, r.mistakes.err()
+		return s
 	}
 	known := append([]string{"listen", "admin", "keys", "tls", "log", "drain", "traces", "public_url", "receipt_lifetime", "trusted_proxies", "proxy_header", "mounts", "webhooks", "writers", "max_batch"}, secretKeys("database")...)
 	o := r.object(root, "", known...)
@@ -118,10 +148,7 @@ func ParseServer(file string, data []byte, env Environment) (Server, error) {
 	s.Admin = o.admin(file, env)
 	s.Traces = o.traces(env)
 	s.sections(o, file)
-	if err := r.mistakes.err(); err != nil {
-		return Server{}, err
-	}
-	return s, nil
+	return s
 }
 
 // proxyHeader reads which header counts. Only one does: a client can send the

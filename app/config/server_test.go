@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aldaba-otp/aldaba/otp"
 )
 
 const token = "00112233445566778899aabbccddeeff"
@@ -185,4 +187,16 @@ func FuzzParseServer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWhatIsFoundLaterHasItsLineToo: in the order of the file, and under the key
+// that the file gives.
+func TestWhatIsFoundLaterHasItsLineToo(t *testing.T) {
+	t.Parallel()
+	const text = "keys: k\ndatabase_env: DB\ntls:\n  cert: c.pem\n  key: k.pem\n"
+	got := LocateServer("s.yaml", []byte(text), otp.Mistakes{{Path: "tls.cert", Message: "is none"}, {Path: "database", Message: "is none"}, {Path: "keys", Message: "are none"}})
+	const want = "s.yaml:1: keys: are none\ns.yaml:2: database_env: is none\ns.yaml:4: tls.cert: is none"
+	if got.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", got, want)
+	}
 }

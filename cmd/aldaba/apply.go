@@ -8,6 +8,7 @@ import (
 
 	"github.com/aldaba-otp/aldaba/app"
 	"github.com/aldaba-otp/aldaba/app/config"
+	"github.com/aldaba-otp/aldaba/otp"
 )
 
 // applyCmd is `aldaba apply`.
@@ -137,14 +138,20 @@ func (c *checkConfigCmd) Run() error {
 }
 
 func (c *checkConfigCmd) server() (config.Server, error) {
-	settings, err := readServer(c.Config)
+	data, err := os.ReadFile(c.Config)
 	if err != nil {
 		return config.Server{}, err
 	}
-	if err := app.CheckServer(settings); err != nil {
-		return settings, fmt.Errorf("%s: %w", c.Config, err)
+	settings, err := config.ParseServer(c.Config, data, config.Environment{})
+	if err != nil {
+		return config.Server{}, err
 	}
-	return settings, nil
+	err = app.CheckServer(settings)
+	var found otp.Mistakes
+	if errors.As(err, &found) {
+		err = config.LocateServer(c.Config, data, found)
+	}
+	return settings, err
 }
 
 func (c *checkConfigCmd) tenants(path string, settings config.Server) error {

@@ -80,7 +80,7 @@ type mark struct {
 // date, and refuses a server that is too old, whose schema is newer than this
 // program, or that does not wait for its disk.
 func Open(ctx context.Context, url string, opts Options) (*Engine, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := parse(url)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: database URL: %w", err)
 	}
