@@ -12,6 +12,7 @@ import (
 	"github.com/aldaba-otp/aldaba/api"
 	"github.com/aldaba-otp/aldaba/app/config"
 	"github.com/aldaba-otp/aldaba/app/lint"
+	"github.com/aldaba-otp/aldaba/internal/address"
 	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/store"
@@ -151,7 +152,7 @@ func (a *App) tools() config.Tools {
 	}
 	return config.Tools{
 		Ring: a.Service.Ring(), Passwords: Passwords{}, Addresses: Addresses{}, Now: clk.Now(), Random: rand.Reader, ShortKeys: a.o.Dev,
-		Providers: a.checkProvider, WebhookURL: a.checkWebhookURL, Dialects: a.dialectNames(),
+		Providers: a.checkProvider, WebhookURL: a.checkWebhookURL, Country: address.IsCountry, Dialects: a.dialectNames(),
 		Templates: templateWarnings,
 	}
 }

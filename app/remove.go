@@ -96,6 +96,7 @@ func unused(now config.Current, provider string) error {
 	if len(users) == 0 {
 		return nil
 	}
+	slices.Sort(users) // engines give them in any order
 	const shown = 5
 	list, more := users[:min(shown, len(users))], ""
 	if len(users) > shown {

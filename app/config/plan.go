@@ -40,6 +40,9 @@ type Tools struct {
 	// WebhookURL judges the address of a webhook; nil lets the core's rules
 	// suffice. Its error holds no part of the address but its host.
 	WebhookURL func(url string) error
+	// Country tells whether a code of two capitals is that of a country; nil
+	// admits any.
+	Country func(code string) bool
 	// Dialects are the names that aliases may be for; nil admits any.
 	Dialects []string
 	// Templates names what is dear or idle in a tenant's templates, one warning
@@ -167,6 +170,7 @@ func (p *planner) tenant(e *tenantEntry) error {
 	merged := old
 	e.over(&merged)
 	p.dialects(e)
+	p.countries(e)
 	if e.has("test_addresses") {
 		p.testAddresses(e)
 	}

@@ -28,6 +28,16 @@ func Country(e164 string) string {
 	return regions[0] // the main country comes first
 }
 
+// IsCountry reports whether a code is one that Country may return, or another that ISO 3166-1 assigns
+// (https://www.iso.org/obp/ui/#search/code/): the metadata lacks the territories without a numbering plan.
+func IsCountry(code string) bool {
+	switch code {
+	case "AQ", "BV", "GS", "HM", "PN", "TF", "UM":
+		return true
+	}
+	return code != nonGeographic && phonenumbers.GetCountryCodeForRegion(code) != 0
+}
+
 // regionsOf returns the regions of the country calling code that digits begin with. No calling code is the beginning of
 // another.
 func regionsOf(digits string) []string {
