@@ -365,7 +365,12 @@ func TestOpenLimitsAreWarnedOf(t *testing.T) {
 		"looked on":     {otp.Tenant{Countries: []string{"*"}, FraudWatch: otp.FraudWatch{Mode: otp.WatchShadow}}, false, ""},
 		"unbounded":     {otp.Tenant{Limits: otp.Limits{Rate: otp.Rate{Off: true}}}, false, "limits.rate is off"},
 		"a developer's": {otp.Tenant{Limits: otp.Limits{Rate: otp.Rate{Off: true}}}, true, ""},
+		"no route":      {otp.Tenant{Name: "acme", Routes: []otp.Route{}}, false, "tenant acme has no routes: nothing can be sent"},
+		"its inbox":     {otp.Tenant{Routes: []otp.Route{}}, true, ""},
 	} {
+		if c.tenant.Routes == nil {
+			c.tenant.Routes = []otp.Route{{Channel: otp.SMS, Providers: carriers("a")}}
+		}
 		got := Warnings(&c.tenant, c.dev)
 		if len(got) != map[bool]int{true: 0, false: 1}[c.want == ""] || c.want != "" && !strings.Contains(got[0], c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

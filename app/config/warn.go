@@ -18,11 +18,15 @@ const (
 )
 
 // Warnings names the weak settings of a tenant's profiles, for the log, weights
-// that do nothing, and limits that are missing or off. Settings under the strict
-// policy are not honoured and not named. dev is for a server of a developer,
-// where a rate that is off is nothing to tell of.
+// that do nothing, limits that are missing or off, and that there is no route.
+// Settings under the strict policy are not honoured and not named. dev is for a
+// server of a developer, where a rate that is off is nothing to tell of, and a
+// tenant without routes has the inbox.
 func Warnings(t *otp.Tenant, dev bool) (all []string) {
-	all = openLimits(t, dev)
+	if len(t.Routes) == 0 && !dev {
+		all = append(all, fmt.Sprintf("tenant %s has no routes: nothing can be sent", t.Name))
+	}
+	all = append(all, openLimits(t, dev)...)
 	for i := range t.Routes {
 		all = append(all, idleWeights(t, i)...)
 	}
