@@ -193,8 +193,8 @@ func (a *App) reload(ctx context.Context) error {
 		return fmt.Errorf("the stored configuration has mistakes: %w", err)
 	}
 	err = a.openCarriers(providers)
-	a.Service.SetDirectory(directory)
 	a.beginAlerts(tenants)
+	a.Service.SetDirectory(directory)
 	a.configured.Store(version)
 	return err
 }

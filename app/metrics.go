@@ -67,14 +67,17 @@ func (a *App) observe(e *otp.Event) {
 	}
 }
 
-// beginAlerts shows the alerts of each tenant from 0, so that the first one is a
-// rise.
+// beginAlerts shows the alerts of all tenants at 0, so that the first one since
+// the server started is an increase. Those of a tenant that goes stay until the
+// process ends.
 func (a *App) beginAlerts(tenants []otp.Tenant) {
+	var all []metrics.Labels
 	for i := range tenants {
-		for _, rule := range [...]string{otp.RuleRatio, otp.RuleConversion, otp.RuleDayMessages, otp.RuleDayMoney} {
-			a.metrics.Begin(metrics.Alerts, metrics.Labels{Tenant: tenants[i].Name, Rule: rule})
+		for _, rule := range otp.AlertRules() {
+			all = append(all, metrics.Labels{Tenant: tenants[i].Name, Rule: rule})
 		}
 	}
+	a.metrics.Begin(metrics.Alerts, all)
 }
 
 // alert says an alert to whoever reads the log.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -195,15 +198,23 @@ func BenchmarkObserve(b *testing.B) {
 }
 
 // TestAlertsAreShownFromNothing: a first alert is a rise only to who has seen
-// the 0 before it.
+// the 0 before it, and somebody must be told of it.
 func TestAlertsAreShownFromNothing(t *testing.T) {
 	t.Parallel()
 	a := running(t, Options{})
 	apply(t, a, "tenants: [{name: shop, home: VE}]\n", false)
 	page := scrape(a)
-	for _, rule := range []string{otp.RuleRatio, otp.RuleConversion, otp.RuleDayMessages, otp.RuleDayMoney} {
+	rules, err := os.ReadFile("../docs/operations/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := regexp.MustCompile(`increase\(aldaba_alerts_total\{rule=~?"([^"]+)"\}`).FindAllStringSubmatch(string(rules), -1)
+	for _, rule := range otp.AlertRules() {
 		if want := `aldaba_alerts_total{rule="` + rule + `",tenant="shop"} 0`; !strings.Contains(page, want) {
 			t.Errorf("%s is missing", want)
+		}
+		if !slices.ContainsFunc(asked, func(of []string) bool { return regexp.MustCompile("^(?:" + of[1] + ")$").MatchString(rule) }) {
+			t.Errorf("no alert of alerts.yaml is for %s", rule)
 		}
 	}
 }

@@ -63,6 +63,11 @@ const (
 	RuleNumberKind  = "number_kind"
 )
 
+// AlertRules are the rules that raise an [EventAlert].
+func AlertRules() []string {
+	return []string{RuleRatio, RuleConversion, RuleDayMessages, RuleDayMoney}
+}
+
 // maxKeys bounds the keys of an application.
 const maxKeys = 8
 

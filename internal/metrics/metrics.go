@@ -70,7 +70,7 @@ func (l *Labels) kept() Labels {
 // Options are what a [Set] is made of.
 type Options struct {
 	Version   string
-	MaxSeries int          // sets of labels of one metric; 0 is [DefaultMaxSeries]
+	MaxSeries int          // sets of labels that events bring to one metric; 0 is [DefaultMaxSeries]
 	State     func() State // what is measured when somebody asks; nil measures nothing
 }
 
@@ -121,9 +121,11 @@ func New(o Options) *Set {
 // Count adds one to a counter.
 func (s *Set) Count(c Counter, l Labels) { s.counters[c].of(l).Inc() }
 
-// Begin shows a counter that has counted nothing yet. What rises from nothing
-// to 1 is no rise to Prometheus; it must have seen the 0.
-func (s *Set) Begin(c Counter, l Labels) { s.counters[c].of(l) }
+// Begin shows sets of labels at 0 before anything is counted with them. A
+// series that is born with its first event begins at 1, which for Prometheus
+// is no increase: whoever must hear of a single event needs the 0 before it.
+// At most MaxSeries are begun; they leave the room of the others as it is.
+func (s *Set) Begin(c Counter, all []Labels) { s.counters[c].begin(all) }
 
 // Time notes how long something took, in seconds.
 func (s *Set) Time(t Timer, l Labels, seconds float64) { s.timers[t].of(l).Observe(seconds) }

@@ -92,6 +92,33 @@ func TestTooManyLabelsBecomeOther(t *testing.T) {
 	}
 }
 
+// TestBegunSeriesStandAtZeroBesideTheOthers: what is shown before its first
+// event takes no room from what events bring, and has a bound of its own.
+func TestBegunSeriesStandAtZeroBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	s := New(Options{MaxSeries: 3})
+	tenants := func(n int) (all []Labels) {
+		for i := range n {
+			all = append(all, Labels{Tenant: fmt.Sprint("begun", i)})
+		}
+		return all
+	}
+	s.Count(Locks, Labels{Tenant: "begun0"})
+	s.Begin(Locks, tenants(2))
+	s.Begin(Locks, tenants(50)) // another configuration
+	s.Count(Locks, Labels{Tenant: "begun1"})
+	for i := range 5 {
+		s.Count(Locks, Labels{Tenant: fmt.Sprint("new", i)})
+	}
+	var got []string
+	for _, line := range regexp.MustCompile(`(?m)^aldaba_guess_locks_total\{tenant="(.*)$`).FindAllStringSubmatch(scrape(t, s), -1) {
+		got = append(got, line[1])
+	}
+	if want := []string{`begun0"} 1`, `begun1"} 1`, `begun2"} 0`, `begun3"} 0`, `new0"} 1`, `new1"} 1`, `other"} 3`}; !slices.Equal(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
 func TestLabelsOfAnyBytesDoNotPanic(t *testing.T) {
 	t.Parallel()
 	s := New(Options{})
