@@ -82,6 +82,10 @@ attack: ## Attack the running program in full: every case, over every dialect, o
 fuzz: ## Fuzz each target with $(FUZZ) inputs (FUZZ=30s: for a while).
 	./scripts/fuzz.sh $(FUZZ)
 
+.PHONY: alerts
+alerts: ## Play cases to the alert rules with promtool; skipped where it is missing (Debian's package prometheus).
+	$(GO) test -count=1 -v -run 'Prometheus|Alert' ./internal/metrics
+
 .PHONY: planted
 planted: ## Plant each defect of e2e/planted and fail when a test does not notice (about 4 minutes; needs git).
 	./scripts/planted.sh

@@ -86,3 +86,5 @@ if ! npm_ready; then
     skipped "npm's packages of scripts/npm (in $npm_folder)"
   fi
 fi
+
+there promtool || skipped "promtool (Debian's package prometheus, which is large)"

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // full is a set in which each metric has a series.
@@ -168,27 +170,62 @@ func TestPrometheusLikesTheAlerts(t *testing.T) {
 	promtool(t, "", "check", "rules", guide+"alerts.yaml")
 }
 
-// TestAlertsFireAndKeepSilent plays what servers show to the rules: a first
-// event since a start, a carrier that takes nothing, and days without trouble.
+// TestAlertsFireAndKeepSilent plays to the rules what servers show after a start:
+// a first event, a carrier that takes nothing, and days without trouble.
 func TestAlertsFireAndKeepSilent(t *testing.T) {
 	t.Parallel()
-	played, err := os.ReadFile("testdata/alerts.test.yaml")
+	promtool(t, "", "test", "rules", guide+"alerts_test.yaml")
+}
+
+// TestEachAlertHasItsCases holds the cases that are played against the rules,
+// also where there is no promtool to play them.
+func TestEachAlertHasItsCases(t *testing.T) {
+	t.Parallel()
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert string }
+		}
+	}
+	var played struct {
+		Tests []struct {
+			Cases []struct {
+				Alert string `yaml:"alertname"`
+				Fires []any  `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	decode(t, "alerts.yaml", &rules)
+	decode(t, "alerts_test.yaml", &played)
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, test := range played.Tests {
+		for _, one := range test.Cases {
+			fires[one.Alert] = fires[one.Alert] || len(one.Fires) > 0
+			silent[one.Alert] = silent[one.Alert] || len(one.Fires) == 0
+		}
+	}
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			if !fires[rule.Alert] || !silent[rule.Alert] {
+				t.Errorf("%s: a case makes it fire: %t; one keeps it silent: %t", rule.Alert, fires[rule.Alert], silent[rule.Alert])
+			}
+			delete(fires, rule.Alert)
+		}
+	}
+	if len(fires) > 0 {
+		t.Errorf("cases of alerts that there are not: %v", fires)
+	}
+}
+
+// decode reads a file of the guide.
+func decode(t *testing.T, name string, to any) {
+	t.Helper()
+	text, err := os.ReadFile(guide + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := os.ReadFile(guide + "alerts.yaml")
-	if err != nil {
-		t.Fatal(err)
+	if err := yaml.Unmarshal(text, to); err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
-	for _, found := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
-		if !strings.Contains(string(played), "alertname: "+found[1]+", exp_alerts: [{") {
-			t.Errorf("no case makes %s fire", found[1])
-		}
-		if !strings.Contains(string(played), "alertname: "+found[1]+", exp_alerts: []") {
-			t.Errorf("no case keeps %s silent", found[1])
-		}
-	}
-	promtool(t, "", "test", "rules", "testdata/alerts.test.yaml")
 }
 
 // metric finds a metric's name, without what Prometheus adds to a histogram's.
