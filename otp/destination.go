@@ -144,8 +144,12 @@ func (d Destination) forgiven() Destination {
 }
 
 // idle reports whether nothing in the row counts any more. A row stays at least
-// as long as the verifications of its address, which are found by it.
+// as long as the verifications of its address, which are found by it, as long as
+// the address is allowed or blocked, and as long as the fraud watch knows it.
 func (d *Destination) idle(now time.Time, dir *Directory) bool {
+	if d.verdict(now) != Unlisted || dir.knows(now, d) {
+		return false
+	}
 	kept := max(retention, dir.retention(d.Tenant))
 	if d.remembers() {
 		kept = max(kept, runRetention)

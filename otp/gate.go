@@ -18,9 +18,9 @@ type gate struct {
 	watch  *watched
 	passed bool // a challenge was passed, in the present run of the step
 
-	rate     Key  // of the tenant's rate
-	borrowed bool // a message of it that was charged before
-	granted  int  // messages of it that this step charges, in its present run
+	rate     Key       // of the tenant's rate
+	borrowed time.Time // until when a message of it that was charged before is good; zero for none
+	granted  int       // messages of it that this step charges, in its present run
 
 	cold    coldStart
 	counted bool // the watch counts the start, in the present run of the step

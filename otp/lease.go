@@ -31,20 +31,23 @@ const (
 // size is how many messages of a rate are charged at once.
 func (r Rate) size() int { return min(max(cmp.Or(r.Burst, r.N)/leaseShare, 1), leaseMost) }
 
-// take takes one message that was charged in advance, if there is one.
-func (l *leases) take(key Key, now time.Time) bool {
+// take takes one message that was charged in advance, if there is one, and tells
+// how long it is good; zero when there is none.
+func (l *leases) take(key Key, now time.Time) (until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	held := l.all[key]
 	if held.left == 0 || now.After(held.until) {
-		return false
+		return time.Time{}
 	}
 	held.left--
 	l.all[key] = held
-	return true
+	return held.until
 }
 
-// put keeps messages that were charged and not used.
+// put keeps messages that were charged in advance. What is held already makes
+// nothing last longer: else a lot that is touched now and then would never be
+// over, while the row forgets that it was charged.
 func (l *leases) put(key Key, n int, now time.Time) {
 	if n <= 0 {
 		return
@@ -55,10 +58,21 @@ func (l *leases) put(key Key, n int, now time.Time) {
 		l.all = make(map[Key]lease)
 	}
 	held := l.all[key]
-	if now.After(held.until) {
-		held.left = 0
+	if held.left == 0 || now.After(held.until) {
+		held = lease{until: now.Add(leaseLife)}
 	}
-	l.all[key] = lease{held.left + n, now.Add(leaseLife)}
+	held.left += n
+	l.all[key] = held
+}
+
+// back takes a message back that was taken and not used, while its lot is held.
+func (l *leases) back(key Key, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if held := l.all[key]; held.until.Equal(until) {
+		held.left++
+		l.all[key] = held
+	}
 }
 
 // tenantRate bounds all messages of a tenant: by a message that was charged
@@ -70,7 +84,7 @@ func (s *Service) tenantRate(g *gate, ring *Ring) {
 	}
 	const name = "all messages"
 	g.rate = ring.lookup("limit", g.tenant.Name, RuleTenantRate, name)
-	if g.borrowed = s.leases.take(g.rate, s.Now()); !g.borrowed {
+	if g.borrowed = s.leases.take(g.rate, s.Now()); g.borrowed.IsZero() {
 		g.addKeyed(RuleTenantRate, ring, rate, false, "raise limits.rate", name, name)
 		g.rules[len(g.rules)-1].ahead = rate.size()
 	}
@@ -82,9 +96,9 @@ func (s *Service) tenantRate(g *gate, ring *Ring) {
 func (s *Service) settleRate(g *gate, err error, passed bool) {
 	switch {
 	case g == nil || g.rate == (Key{}) || err != nil:
-	case g.borrowed && !passed:
-		s.leases.put(g.rate, 1, s.Now())
-	case !g.borrowed && passed:
+	case !g.borrowed.IsZero() && !passed:
+		s.leases.back(g.rate, g.borrowed)
+	case g.borrowed.IsZero() && passed:
 		s.leases.put(g.rate, g.granted-1, s.Now())
 	}
 }

@@ -80,3 +80,28 @@ func TestWhatMayHaveBeenSpentIsNotLentAgain(t *testing.T) {
 	}
 	refusedBy(t, w, vendor("last@example.com"), otp.RuleTenantRate)
 }
+
+// TestWhatWasChargedAheadIsOverInASecond: a lot that is touched now and then is
+// not held while its row forgets that it was charged.
+func TestWhatWasChargedAheadIsOverInASecond(t *testing.T) {
+	t.Parallel()
+	w := limited(t, func(l *otp.Limits) {
+		l.Rate = otp.Rate{N: 50, Per: time.Second, Burst: 3000} // charged thirty at once
+		l.Keys = map[string]otp.Rate{"device": {N: 1, Per: 24 * time.Hour}}
+	})
+	start(t, w, keyed("seed@example.com", "device", "d"))
+	for range 70 { // each is lent a message, and gives it back
+		w.Clock.Advance(900 * time.Millisecond)
+		refusedBy(t, w, keyed("x@example.com", "device", "d"), otp.RuleKey+"device")
+	}
+	sent := 0
+	for ; sent < 4000; sent++ {
+		if _, err := w.Start(t.Context(), vendor(fmt.Sprintf("b%d@example.com", sent))); err != nil {
+			want(t, err, otp.Throttled, otp.RuleTenantRate, otp.AsError(err).RetryAfter)
+			break
+		}
+	}
+	if sent > 3000 {
+		t.Errorf("%d are sent at one moment", sent)
+	}
+}

@@ -91,3 +91,48 @@ func TestAnAllowedAddressPassesTheWatch(t *testing.T) {
 	}
 	refusedBy(t, w, vendor(line(500)), otp.RuleBurst)
 }
+
+// TestABlockStaysUntilItIsTakenBack, although nothing is sent to the address.
+func TestABlockStaysUntilItIsTakenBack(t *testing.T) {
+	t.Parallel()
+	w := tenants(t, unbounded)
+	s := w.NewSweeper()
+	if _, err := w.Decide(t.Context(), "acme", phone, otp.Listing{Verdict: otp.Blocked, Until: w.Clock.Now().Add(400 * 24 * time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Decide(t.Context(), "acme", mail, otp.Listing{Verdict: otp.Blocked}); err != nil {
+		t.Fatal(err)
+	}
+	for range 13 {
+		w.Clock.Advance(30 * 24 * time.Hour)
+		sweep(t, s)
+	}
+	for _, to := range []string{phone, mail} {
+		_, err := w.Start(t.Context(), vendor(to))
+		want(t, err, otp.Undeliverable, otp.RuleBlockList, 0)
+	}
+	w.Clock.Advance(60 * 24 * time.Hour) // the first one is over
+	sweep(t, s)
+	if rows := destinations(t, w); len(rows) != 1 {
+		t.Errorf("%d rows are left", len(rows))
+	}
+	start(t, w, vendor(phone))
+}
+
+func TestAProvenAddressIsKnownAsLongAsTheWatchSays(t *testing.T) {
+	t.Parallel()
+	w := tenants(t, func(a *otp.Tenant) { a.FraudWatch.Known = 90 * 24 * time.Hour })
+	s := w.NewSweeper()
+	v, code := start(t, w, native(phone))
+	check(t, w, v, code, otp.OutcomeApproved)
+	w.Clock.Advance(89 * 24 * time.Hour)
+	sweep(t, s)
+	if rows := destinations(t, w); len(rows) != 1 {
+		t.Errorf("%d rows are left after 89 days", len(rows))
+	}
+	w.Clock.Advance(2 * 24 * time.Hour)
+	sweep(t, s)
+	if rows := destinations(t, w); len(rows) != 0 {
+		t.Errorf("%d rows are left after 91 days", len(rows))
+	}
+}

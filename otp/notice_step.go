@@ -103,7 +103,7 @@ func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, 
 	if err != nil {
 		return Notice{}, unread(err)
 	}
-	at := slices.IndexFunc(events, func(e Event) bool { return e.N == m.FirstEvent })
+	at := slices.IndexFunc(events, func(e Event) bool { return e.N == m.FirstEvent && e.Tenant == m.Tenant })
 	if at < 0 {
 		return Notice{}, gone
 	}

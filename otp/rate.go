@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -97,9 +98,22 @@ func (r Rate) wait(now, next time.Time) time.Duration {
 	if next.Before(now) {
 		next = now
 	}
-	burst := time.Duration(cmp.Or(r.Burst, r.N))
-	return max(0, next.Add(r.interval()).Sub(now)-burst*r.interval())
+	return max(0, next.Add(r.interval()).Sub(now)-r.window())
 }
+
+// window is how long a whole burst takes to be forgotten: what goes beyond 292
+// years, which a [time.Duration] cannot hold, is as long as that.
+func (r Rate) window() time.Duration {
+	burst := time.Duration(cmp.Or(r.Burst, r.N))
+	if r.interval() > math.MaxInt64/burst {
+		return math.MaxInt64
+	}
+	return burst * r.interval()
+}
+
+// Lasting reports whether a burst takes so long to be forgotten that the rate
+// cannot be held to the letter: 100 years.
+func (r Rate) Lasting() bool { return r.bounds() && r.window() > 100*365*24*time.Hour }
 
 // spend returns the theoretical arrival time after one more act.
 func (r Rate) spend(now, next time.Time) time.Time {

@@ -44,3 +44,20 @@ func FuzzRate(f *testing.F) {
 		}
 	})
 }
+
+// TestARateBeyondTheRangeOfTimesRefusesNoFirstAct, which may be configured since
+// before such rates were refused there.
+func TestARateBeyondTheRangeOfTimesRefusesNoFirstAct(t *testing.T) {
+	t.Parallel()
+	for text, lasting := range map[string]bool{"1/720h burst 1000": false, "1/720h burst 5000": true, "1/24h burst 200000": true, "off": false} {
+		r, err := otp.ParseRate(text)
+		if err != nil || r.Lasting() != lasting {
+			t.Errorf("%s: %v, %v", text, r.Lasting(), err)
+		}
+		if r.Off {
+			continue
+		}
+		w := limited(t, func(l *otp.Limits) { l.Keys = map[string]otp.Rate{"device": r} })
+		start(t, w, keyed(phone, "device", "d"))
+	}
+}

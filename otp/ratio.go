@@ -134,9 +134,10 @@ func (s *Service) judged(ctx context.Context, t *Tenant, o Outcome) {
 }
 
 // noted is a journal line that belongs to no verification. Its name is made of
-// its kind, of what it is about and of a time: lines of one name are one line.
+// its kind, its tenant, of what it is about and of a time: lines of one name are
+// one line.
 func noted(now, at time.Time, kind EventKind, tenant, detail, about string) Event {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", kind, at.UTC(), about))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %q %s", kind, at.UTC(), tenant, about))
 	name := ID(sum[:16])
 	name.stamp(at)
 	return Event{Verification: name, Tenant: tenant, At: now, Kind: kind, Actor: ActorServer, Detail: detail}

@@ -41,6 +41,13 @@ func (d *Directory) retention(tenant string) time.Duration {
 	return retention
 }
 
+// knows tells whether an address passes its tenant's fraud watch since it was
+// proven.
+func (d *Directory) knows(now time.Time, of *Destination) bool {
+	t, ok := d.Tenant(of.Tenant)
+	return ok && of.known(now, &t.fraud)
+}
+
 // journalRetention is how long a tenant's journal stays.
 func (d *Directory) journalRetention(tenant string) time.Duration {
 	if t, ok := d.Tenant(tenant); ok {

@@ -236,3 +236,32 @@ func TestTheSweeperForgetsOldTallies(t *testing.T) {
 		t.Errorf("%d rows, %d after a day; want 2 and 0", before, left())
 	}
 }
+
+// TestAlertsOfTenantsDoNotMeet: two tenants block one prefix in one minute.
+func TestAlertsOfTenantsDoNotMeet(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	all := slices.Clone(w.Directory().Tenants())
+	for i := range all {
+		all[i].FraudWatch = otp.FraudWatch{MinSends: 5, Grace: time.Minute}
+	}
+	w.Configure(t, all)
+	send := func(c otp.Caller, n int) {
+		req := vendor(line(n))
+		req.Caller = c
+		_, _ = w.Start(t.Context(), req)
+	}
+	for n := range 6 {
+		send(acme, n)
+		send(globex, n)
+	}
+	w.Clock.Advance(70 * time.Second)
+	send(acme, 100)
+	send(globex, 100)
+	for _, name := range []string{"acme", "globex"} {
+		events, err := w.Store.ScanEvents(t.Context(), name, []otp.EventKind{otp.EventAlert}, otp.ID{}, otp.FirstID(w.Clock.Now().Add(time.Hour)), 100)
+		if err != nil || len(events) != 1 || events[0].Tenant != name {
+			t.Errorf("%s has the alerts %v, %v", name, events, err)
+		}
+	}
+}

@@ -44,8 +44,11 @@ func (o *object) rate(key string) (r otp.Rate) {
 		return r
 	}
 	r, err := otp.ParseRate(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		o.fail(key, "%v", err)
+	case r.Lasting():
+		o.fail(key, "remembers a burst for more than 100 years; give a shorter time or a smaller burst")
 	}
 	return r
 }
