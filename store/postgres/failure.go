@@ -39,8 +39,8 @@ func classify(err error) *store.Failure {
 	return &store.Failure{Class: class, Cause: fmt.Errorf("postgres: %w", err)}
 }
 
-// patience is how many batches merge their events after one met a number that
-// was taken: more than the writers' tries, so that it is among them.
+// patience is how many batches merge their events and messages after one met a
+// number or an id that was taken: more than the writers' tries, so that it is among them.
 const patience = 32
 
 // refused tells what to do about a commit that the database answered with an
@@ -52,7 +52,7 @@ func (e *Engine) refused(err error) *store.Failure {
 		return f
 	}
 	switch p.ConstraintName {
-	case "event_pkey":
+	case "event_pkey", "message_pkey":
 		e.repeats.Store(patience)
 		f.Class = store.Again
 	case "destination_pkey", "counter_pkey": // it was absent, and another batch was first

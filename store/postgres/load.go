@@ -25,6 +25,7 @@ type batch struct {
 	holes   holes
 	absent  absent
 	seen    seen
+	merges  bool // events and messages that another server may have written, see refused
 }
 
 // holes are the keys whose absence is locked by a placeholder row.

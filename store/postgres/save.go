@@ -51,6 +51,10 @@ func (b *batch) Commit(ctx context.Context) error {
 	if b.conn == nil {
 		return &store.Failure{Class: store.Down, Cause: errors.New("postgres: the batch is over")}
 	}
+	if b.engine.repeats.Load() > 0 {
+		b.engine.repeats.Add(-1)
+		b.merges = true
+	}
 	var p pipeline
 	b.saveNames(&p)
 	b.saveDestinations(&p)
@@ -303,7 +307,11 @@ func (b *batch) saveMessages(p *pipeline) {
 		to.blob(store.PackProgress(m))
 	})
 	queue(p, sqlSaveMessages, changed, sqlDropMessages, gone)
-	queue[otp.ID](p, sqlAddMessages, added, "", nil)
+	sql := sqlAddMessages
+	if b.merges {
+		sql = sqlMergeMessages
+	}
+	queue[otp.ID](p, sql, added, "", nil)
 }
 
 func (b *batch) addEvents(p *pipeline) {
@@ -324,8 +332,7 @@ func (b *batch) addEvents(p *pipeline) {
 		added.text(e.Detail)
 	}
 	sql := sqlAddEvents
-	if b.engine.repeats.Load() > 0 {
-		b.engine.repeats.Add(-1)
+	if b.merges {
 		sql = sqlMergeEvents
 	}
 	p.add(sql, nil, added.arguments()...)

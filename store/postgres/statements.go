@@ -112,6 +112,11 @@ const (
 		FROM unnest($1::uuid[], $2::bytea[]) AS x (id, spec) WHERE v.id = x.id`
 	sqlAddMessages = `/*add_messages*/INSERT INTO message (` + messageColumns + `)
 		SELECT * FROM unnest($1::` + typeMessage + `[])`
+	// A message that is there already is a notice of an event that another server
+	// has journaled too, which tells of it. It is as rare as for events below.
+	sqlMergeMessages = `/*merge_messages*/INSERT INTO message (` + messageColumns + `)
+		SELECT * FROM unnest($1::` + typeMessage + `[])
+		ON CONFLICT (id) DO NOTHING`
 	sqlSaveMessages = `/*save_messages*/UPDATE message m SET verification = x.verification, owner = x.owner, created = x.created,
 			expires = x.expires, next_at = x.next_at, attempt = x.attempt, copies = x.copies, first_event = x.first_event, kind = x.kind,
 			tenant = x.tenant, channel = x.channel, progress = x.progress
@@ -204,7 +209,7 @@ func statements() []string {
 		sqlReserveDestinations, sqlLoadDestinations, sqlLoadNamed,
 		sqlLoadCounters, sqlReserveContacts, sqlLoadContacts, sqlLoadVerifications, sqlLoadMessages,
 		sqlSaveReplays, sqlSaveHandles, sqlInsertDestinations, sqlAddDestinations, sqlSaveDestinations, sqlSaveCounters, sqlInsertCounters, sqlAddCounters, sqlSaveContacts,
-		sqlAddVerifications, sqlSaveVerifications, sqlAddMessages, sqlSaveMessages, sqlAddEvents, sqlMergeEvents, sqlSaveMark,
+		sqlAddVerifications, sqlSaveVerifications, sqlAddMessages, sqlMergeMessages, sqlSaveMessages, sqlAddEvents, sqlMergeEvents, sqlSaveMark,
 		sqlDropReplays, sqlDropHandles, sqlDropDestinations, sqlDropCounters, sqlDropContacts,
 		sqlDropVerifications, sqlDropMessages, sqlDropEvents, sqlEraseVerifications,
 		sqlVerifications, sqlDestination, sqlContact, sqlHandle, sqlEvents,

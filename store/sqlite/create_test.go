@@ -39,3 +39,29 @@ func TestADatabaseThatMustExistIsNotMade(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAFirstStartThatEndedAtOnceIsNoForeignFile: the next one goes on.
+func TestAFirstStartThatEndedAtOnceIsNoForeignFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := sqlite.Open(ctx, path, sqlite.Options{}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a start that was told to end: %v", err)
+	}
+	if _, err := sqlite.Open(context.Background(), path, sqlite.Options{MustExist: true}); !errors.Is(err, sqlite.ErrMissing) {
+		t.Errorf("as a database that must exist: %v", err)
+	}
+	e, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	foreign := filepath.Join(t.TempDir(), "foreign.db")
+	shell(t, foreign, "CREATE TABLE migration (version INTEGER, name TEXT); INSERT INTO migration VALUES (1, 'theirs')")
+	if _, err := sqlite.Open(context.Background(), foreign, sqlite.Options{}); !errors.Is(err, sqlite.ErrForeign) {
+		t.Errorf("another program's migrations: %v", err)
+	}
+}

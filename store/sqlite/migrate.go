@@ -33,6 +33,13 @@ func (c *conn) identify() (clean, empty bool, err error) {
 	}
 	get("PRAGMA application_id", &id)
 	get("SELECT count(*) FROM sqlite_schema", &tables)
+	if begun := int64(0); tables == 1 && id == 0 {
+		// A first start that ended before its first file leaves that, see migrate.
+		get("SELECT count(*) FROM sqlite_schema WHERE name = 'migration'", &begun)
+		if begun == 1 {
+			get("SELECT count(*) FROM migration", &tables)
+		}
+	}
 	if err != nil {
 		if code := sqlite.ErrCode(err).ToPrimary(); code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB {
 			return false, false, fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -19,6 +19,7 @@ func (s *suite) readFacts() map[string]func(*testing.T) {
 		"verifications come in the order asked, missing ones left out": s.asked,
 		"single records are found":                                     s.single,
 		"events come in order and the first of a number stays":         s.events,
+		"a message that another server has written stops no step":      s.messageTwice,
 		"a scan of verifications keeps borders and limit":              s.scanVerifications,
 		"a scan of destinations keeps cursor and limit":                s.scanDestinations,
 		"a scan of contacts sees one tenant":                           s.scanContacts,
@@ -90,6 +91,27 @@ func (s *suite) events(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, got, []otp.Event{first, fullEvent(id, 9), fullEvent(id, 10)})
+}
+
+// messageTwice has notices of one event by two servers: their ids are made of it.
+func (s *suite) messageTwice(t *testing.T) {
+	w, first, last := s.writer(t), fullMessage(), fullVerification()
+	for range 3 {
+		other := first
+		other.Owner, last.ID = newID(), newID()
+		do(t, w, otp.Keys{}, func(s *otp.State) {
+			s.Messages.Put(first.ID, other)
+			s.Verifications.Put(last.ID, last)
+		})
+		found, err := w.Verifications(context.Background(), last.ID)
+		if err != nil || len(found) != 1 {
+			t.Errorf("beside it are %d verifications, %v", len(found), err)
+		}
+	}
+	found, err := w.ScanMessages(context.Background(), otp.ID{}, 100)
+	if err != nil || len(found) != 1 || found[0].ID != first.ID {
+		t.Errorf("found %v, %v", found, err)
+	}
 }
 
 func (s *suite) scanVerifications(t *testing.T) {
