@@ -30,29 +30,35 @@ type Claim struct {
 // it. A message whose verification has ended is dropped, and so is one whose
 // plan went on. Errors: Unavailable, Internal.
 func (s *Service) Claim(ctx context.Context, m Message) (Claim, error) {
-	id, err := s.newID() // for the next leg, should it begin now
-	if err != nil {
-		return Claim{}, err
+	b := bills{of: s.purse(m.Tenant, m.ID)}
+	if !m.Progress.LegAt.IsZero() { // the next leg may begin now
+		var err error
+		if b.next, err = s.onward(ctx, m.Tenant, m.Verification); err != nil {
+			return Claim{}, err
+		}
 	}
-	b := bills{of: s.purse(m.Tenant, m.ID), next: s.purse(m.Tenant, id)}
 	var c Claim
-	err = s.do(ctx, Step{
-		Load: Keys{Messages: []ID{m.ID}, Verifications: []ID{m.Verification}, Counters: append(b.of.keys(), b.next.keys()...)},
+	err := s.do(ctx, Step{
+		Load: Keys{Messages: []ID{m.ID}, Verifications: []ID{m.Verification}, Counters: b.next.keys(b.of.keys())},
 		Decide: func(now time.Time, st *State) (err error) {
-			c, err = s.claim(now, st, b, m, Message{ID: id, Owner: s.o.Server})
+			c, err = s.claim(now, st, b, m)
 			return err
 		},
 	})
+	s.settled(b.next, err, c.Dispatch.Message.ID != m.ID && c.Task == TaskSend)
 	if err != nil {
 		return Claim{}, err
 	}
 	return c, nil
 }
 
-// bills are the purses of a message and of the one that may follow it.
-type bills struct{ of, next purse }
+// bills are the purse of a message, and what the one that may follow it needs.
+type bills struct {
+	of   purse
+	next *onward
+}
 
-func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Claim, error) {
+func (s *Service) claim(now time.Time, st *State, b bills, m Message) (Claim, error) {
 	stored, ok := st.Messages.Get(m.ID)
 	if !ok || stored.Owner != m.Owner {
 		return Claim{}, nil
@@ -85,7 +91,7 @@ func (s *Service) claim(now time.Time, st *State, b bills, m, next Message) (Cla
 	if !stored.Taken() {
 		return Claim{Task: TaskSend, Dispatch: d}, nil
 	}
-	return d.timer(now, st, b, next)
+	return d.timer(now, st, b)
 }
 
 // drop takes a message out of the outbox whose verification is over or has
@@ -109,7 +115,7 @@ func (d *Dispatch) drop(now time.Time, st *State, over bool) {
 }
 
 // timer does what is due of a message that a carrier took.
-func (d *Dispatch) timer(now time.Time, st *State, b bills, next Message) (Claim, error) {
+func (d *Dispatch) timer(now time.Time, st *State, b bills) (Claim, error) {
 	m, p := &d.Message, &d.Message.Progress
 	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	var c Claim
@@ -121,15 +127,18 @@ func (d *Dispatch) timer(now time.Time, st *State, b bills, next Message) (Claim
 	}
 	switch {
 	case due(p.LegAt):
-		next, err := d.Verification.advance(now, st, b.next, next, "server")
-		if noRoom(err) {
+		next, begun, err := b.next.begin(now, st, d.Verification)
+		if err != nil {
+			return Claim{}, err
+		}
+		if !begun {
 			p.LegAt, c.Task = time.Time{}, TaskWait
 			break
 		}
 		b.of.settle(now, st, m, 0)
 		st.Messages.Delete(m.ID)
-		c.Task, c.Dispatch = TaskSend, Dispatch{Message: next, Verification: d.Verification}
-		return c, err
+		c.Task, c.Dispatch = TaskSend, next
+		return c, nil
 	case due(p.HedgeAt):
 		p.HedgeAt = time.Time{}
 		if err := b.of.reserve(now, st, m, &d.Verification); noRoom(err) {

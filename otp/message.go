@@ -138,7 +138,7 @@ type Follow struct {
 // this server's any more, Unavailable, Internal.
 func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, error) {
 	r := &report{service: s, d: d, try: a, paid: s.purse(d.Message.Tenant, d.Message.ID)}
-	load, err := r.load()
+	load, err := r.load(ctx)
 	if err != nil {
 		return Follow{}, err
 	}
@@ -149,6 +149,7 @@ func (s *Service) Report(ctx context.Context, d *Dispatch, a Attempt) (Follow, e
 		r.said.hear(s, now, st)
 		return nil
 	}}, &r.said)
+	s.settled(r.next, err, r.follow.Next != nil)
 	if err != nil {
 		return Follow{}, err
 	}
@@ -161,8 +162,8 @@ type report struct {
 	d       *Dispatch
 	try     Attempt
 	paid    purse
-	handles []Key    // by which receipts will name the message
-	next    *Message // of the next leg, if there is one and the message may be given up
+	handles []Key   // by which receipts will name the message
+	next    *onward // to the next leg, if there is one and the message may be given up
 
 	follow  Follow // of the step, in its present run
 	refusal error
@@ -170,21 +171,19 @@ type report struct {
 }
 
 // load names what the step reads, and covers what nobody may read.
-func (r *report) load() (Keys, error) {
+func (r *report) load(ctx context.Context) (load Keys, err error) {
 	s, m, ring := r.service, &r.d.Message, r.service.Ring()
 	r.try.Detail = r.d.cover(ring, r.try.Detail)
 	for _, id := range r.try.IDs {
 		r.handles = append(r.handles, ring.carrierKey(r.try.Provider, id))
 	}
-	load := Keys{Messages: []ID{m.ID}, Handles: r.handles, Counters: r.paid.keys()}
+	load = Keys{Messages: []ID{m.ID}, Handles: r.handles, Counters: r.paid.keys()}
 	if r.d.Verification.goesOn() && r.try.Result == EventUnsent {
-		id, err := s.newID()
-		if err != nil {
+		if r.next, err = s.onward(ctx, m.Tenant, m.Verification); err != nil {
 			return Keys{}, err
 		}
-		r.next = &Message{ID: id, Owner: s.o.Server}
-		load.Verifications = []ID{r.d.Verification.ID}
-		load.Counters = append(load.Counters, s.purse(m.Tenant, id).keys()...)
+		load.Verifications = []ID{m.Verification}
+		load.Counters = r.next.keys(load.Counters)
 	}
 	return load, nil
 }
@@ -221,7 +220,7 @@ func (r *report) decide(now time.Time, st *State) (failure error) {
 	case EventSent:
 		r.follow = d.taken(now, st, stored, a, r.handles)
 	case EventUnsent:
-		r.follow, failure = r.service.giveUp(now, st, stored, r.next)
+		r.follow, failure = r.giveUp(now, st, stored)
 	default:
 		st.Messages.Delete(m.ID)
 	}
@@ -284,21 +283,21 @@ func (d *Dispatch) taken(now time.Time, st *State, m Message, a *Attempt, handle
 }
 
 // giveUp drops a message that nobody will carry, and begins the next leg of its
-// plan if there is one. next is nil when there is none.
-func (s *Service) giveUp(now time.Time, st *State, m Message, next *Message) (Follow, error) {
+// plan if there is one.
+func (r *report) giveUp(now time.Time, st *State, m Message) (Follow, error) {
 	st.Messages.Delete(m.ID)
-	if next == nil {
+	if r.next == nil {
 		return Follow{}, nil
 	}
 	v, ok := st.Verifications.Get(m.Verification)
 	if !ok || !v.goesOn() || v.Status != Pending || !now.Before(v.Expires) || v.Course.Message != m.ID {
 		return Follow{}, nil
 	}
-	leg, err := v.advance(now, st, s.purse(m.Tenant, next.ID), *next, "server")
-	if noRoom(err) {
-		return Follow{}, nil
+	next, begun, err := r.next.begin(now, st, v)
+	if err != nil || !begun {
+		return Follow{}, err
 	}
-	return Follow{Next: &Dispatch{Message: leg, Verification: v}}, err
+	return Follow{Next: &next}, nil
 }
 
 func (r *Ring) carrierKey(provider, id string) Key { return r.lookup("carrier", provider, id) }
