@@ -150,7 +150,7 @@ func (a *App) state() (s metrics.State) {
 		s.Connections = append(s.Connections, metrics.Connections{Provider: c.Provider, Up: c.Up, Wanted: c.Want})
 	}
 	w := a.Store.Stats()
-	s.Store = metrics.Store{Waiting: a.Store.Waiting(), Commits: w.Commits, Steps: w.Steps, Doubts: w.Doubts}
+	s.Store = metrics.Store{Waiting: a.Store.Waiting(), Commits: w.Commits, Steps: w.Steps, Doubts: w.Doubts, Behind: a.Store.Behind().Seconds()}
 	return s
 }
 

@@ -64,22 +64,6 @@ type Writer struct {
 	doubts  atomic.Int64
 }
 
-// clock hands out times that never go back.
-type clock struct {
-	mu   sync.Mutex
-	last time.Time
-}
-
-func (c *clock) after(t time.Time) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t.Before(c.last) {
-		t = c.last
-	}
-	c.last = t
-	return t
-}
-
 // NewWriter starts a writer over the engine. Close ends it and the engine.
 func NewWriter(engine Engine, opts Options) *Writer {
 	opts.Writers = max(opts.Writers, 1)
@@ -117,7 +101,11 @@ func (w *Writer) Stats() Stats {
 }
 
 // Last returns the newest time that a decision has seen.
-func (w *Writer) Last() time.Time { return w.last.after(time.Time{}) }
+func (w *Writer) Last() time.Time { return w.last.newest() }
+
+// Behind returns how far the clock is behind the newest time that a decision has
+// seen; 0 for most of time.
+func (w *Writer) Behind() time.Duration { return w.last.late() }
 
 // Broken returns why the store must not be used any more, or nil.
 func (w *Writer) Broken() error {
@@ -309,7 +297,7 @@ func (w *Writer) try(batch []*call) error {
 	if now.IsZero() {
 		now = w.opts.Now()
 	}
-	records.Now = w.last.after(now.Add(w.opts.Offset()).UTC().Truncate(time.Microsecond))
+	records.Now = w.last.next(now.Add(w.opts.Offset()).UTC().Truncate(time.Microsecond), began, w.opts.Log)
 	records.Events = make([]otp.Event, 0, 1+len(batch)+len(batch)/2) // what a batch mostly says
 	for _, c := range batch {
 		c.err = records.Run(c.step)

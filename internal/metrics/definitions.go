@@ -133,5 +133,6 @@ func measured() []definition {
 		{name: "aldaba_store_commits_total", help: "Transactions that were committed.", kind: counter},
 		{name: "aldaba_store_steps_total", help: "Steps that were committed.", kind: counter},
 		{name: "aldaba_store_doubts_total", help: "Commits of which nobody can tell whether they took place.", kind: counter},
+		{name: "aldaba_store_clock_behind_seconds", help: "How far the clock is behind the newest time that a decision has seen.", kind: gauge},
 	}
 }

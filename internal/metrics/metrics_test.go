@@ -21,7 +21,7 @@ func full() *Set {
 	s := New(Options{Version: "1.2.3", State: func() State {
 		return State{
 			Queue: Queue{Ready: 1, Busy: 2, Waiting: 3, Events: 4, Age: 5.5}, Breakers: []Breaker{{"one", "MX", true}, {"one", "VE", false}},
-			Connections: []Connections{{"smsc", 1, 2}}, Store: Store{Waiting: 6, Commits: 7, Steps: 8, Doubts: 9},
+			Connections: []Connections{{"smsc", 1, 2}}, Store: Store{Waiting: 6, Commits: 7, Steps: 8, Doubts: 9, Behind: 1.5},
 		}
 	}})
 	l := Labels{Tenant: "shop", Dialect: "native", Channel: "sms", Provider: "one", Country: "MX", Status: "approved", Rule: "r", Setting: "length", Result: "taken", Route: "/v1"}
@@ -66,7 +66,7 @@ func TestScrapeTellsWhatHappened(t *testing.T) {
 		`aldaba_breaker_open{country="VE",provider="one"} 0`,
 		`aldaba_provider_connections{provider="smsc",state="up"} 1`,
 		`aldaba_provider_connections{provider="smsc",state="wanted"} 2`,
-		`aldaba_store_queue_steps 6`, `aldaba_store_commits_total 7`, `aldaba_store_steps_total 8`, `aldaba_store_doubts_total 9`,
+		`aldaba_store_queue_steps 6`, `aldaba_store_commits_total 7`, `aldaba_store_steps_total 8`, `aldaba_store_doubts_total 9`, `aldaba_store_clock_behind_seconds 1.5`,
 		`aldaba_store_batch_steps_bucket{le="16"} 0`, `aldaba_store_batch_steps_bucket{le="32"} 1`, `aldaba_store_commit_seconds_count 1`,
 		"go_goroutines ", "process_open_fds ",
 	} {

@@ -36,6 +36,7 @@ type Connections struct {
 type Store struct {
 	Waiting                int
 	Commits, Steps, Doubts int64
+	Behind                 float64 // of the clock, in seconds
 }
 
 // gauges is a [prometheus.Collector] of a state.
@@ -80,4 +81,5 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	tell("aldaba_store_commits_total", float64(s.Store.Commits))
 	tell("aldaba_store_steps_total", float64(s.Store.Steps))
 	tell("aldaba_store_doubts_total", float64(s.Store.Doubts))
+	tell("aldaba_store_clock_behind_seconds", s.Store.Behind)
 }
