@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/delivery"
@@ -61,12 +62,10 @@ func (a *App) receipts(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusBadRequest, Detail: "the call cannot be understood"})
 		return
 	}
-	for _, report := range reports {
-		if err := a.Courier.Hear(r.Context(), r.PathValue("provider"), report); err != nil {
-			w.Header().Set("Retry-After", "1")
-			httpx.WriteProblem(w, httpx.Problem{Status: http.StatusServiceUnavailable, Detail: "not noted; say it again"})
-			return
-		}
+	if err := a.hearAll(r.Context(), r.PathValue("provider"), reports); err != nil {
+		w.Header().Set("Retry-After", "1")
+		httpx.WriteProblem(w, httpx.Problem{Status: http.StatusServiceUnavailable, Detail: "not noted; say it again"})
+		return
 	}
 	if reply.ContentType != "" {
 		w.Header().Set("Content-Type", reply.ContentType)
@@ -74,6 +73,31 @@ func (a *App) receipts(w http.ResponseWriter, r *http.Request) {
 	if _, err := w.Write(reply.Body); err != nil {
 		a.log.Debug("a carrier did not wait for its answer", "provider", r.PathValue("provider"))
 	}
+}
+
+// hearAll takes in the reports of one call, those of one message in their order and
+// messages beside each other: each that is unknown is waited for, and a call with
+// several would last too long.
+func (a *App) hearAll(ctx context.Context, provider string, reports []delivery.Report) error {
+	of := make(map[string][]delivery.Report, len(reports))
+	for _, report := range reports {
+		of[report.ID] = append(of[report.ID], report)
+	}
+	var all sync.WaitGroup
+	failed := make(chan error, len(of))
+	for _, some := range of {
+		all.Go(func() {
+			for _, report := range some {
+				if err := a.Courier.Hear(ctx, provider, report); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	return <-failed
 }
 
 // newTeller returns what tells tenants' webhooks, in the public network and in

@@ -181,6 +181,10 @@ func (h *herald) tell(m otp.Message, hook string) {
 	}
 }
 
+// heraldPatience is the longest that an endpoint may ask to be left alone: a day
+// would be all that an event has, and switch its webhook off.
+const heraldPatience = time.Hour
+
 // judge decides when an event is told again, or that its webhook is off.
 func (h *herald) judge(m otp.Message, told Told) (next time.Time, off bool) {
 	if told.Done {
@@ -188,7 +192,7 @@ func (h *herald) judge(m otp.Message, told Told) (next time.Time, off bool) {
 	}
 	waits := heraldWaits()
 	if !told.Gone && m.Attempt < len(waits) {
-		wait := max(waits[m.Attempt], told.After)
+		wait := max(waits[m.Attempt], min(told.After, heraldPatience))
 		wait += time.Duration(h.c.o.Jitter() * float64(wait) / 10)
 		if at := h.c.o.Clock.Now().Add(wait); at.Before(m.Expires) {
 			h.c.o.Log.Info("a webhook did not hear", "tenant", m.Tenant, "why", told.Why, "attempt", m.Attempt+1)

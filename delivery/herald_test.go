@@ -107,6 +107,25 @@ func TestAWebhookIsToldAgainForADay(t *testing.T) {
 	})
 }
 
+// TestAWebhookThatAsksForADayIsToldWithinHours: a wait as long as the event's own
+// life would be the end of it, and of the webhook.
+func TestAWebhookThatAsksForADayIsToldWithinHours(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{answers: []delivery.Told{{After: 24 * time.Hour}, {Done: true}}}
+		h := listening(t, l)
+		s := h.serve(t, 1, carriers{"a": nil})
+		id := s.send(t, 1)
+		if _, err := s.Cancel(t.Context(), otp.CancelRequest{Caller: otp.Caller{Tenant: "acme"}, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: id}}); err != nil {
+			t.Fatal(err)
+		}
+		pass(2 * time.Hour)
+		if got := l.all(); len(got) != 3 || got[2].id != got[0].id || s.courier.Queue().Events != 0 {
+			t.Errorf("heard %+v, %d wait", got, s.courier.Queue().Events)
+		}
+	})
+}
+
 func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {

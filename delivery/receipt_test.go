@@ -117,6 +117,33 @@ func TestWhatACarrierLostGoesToTheNextWithTheSameCode(t *testing.T) {
 	})
 }
 
+// TestPartsOfALostCopyChangeNothing: one part that failed sends the message by
+// another carrier, and what is said of the other parts is about a copy that
+// counts no more.
+func TestPartsOfALostCopyChangeNothing(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := promising(3, "a", "b")
+		s := h.serve(t, 1, carriers{"a": nil, "b": nil})
+		id := s.send(t, 1)
+		rest()
+		s.says(t, 0, 0, delivery.Failed)
+		rest()
+		s.says(t, 0, 1, delivery.Failed)
+		s.says(t, 0, 2, delivery.Delivered)
+		rest()
+		if h.line.names() != "a b" || h.outbox(t) != 1 {
+			t.Fatalf("asked %q, outbox %d", h.line.names(), h.outbox(t))
+		}
+		for part := range 3 {
+			s.says(t, 1, part, delivery.Delivered)
+		}
+		if got := kinds(h.tries(t, id)); got != "sent, sent, failed, delivered" || h.outbox(t) != 0 {
+			t.Errorf("journal %q", got)
+		}
+	})
+}
+
 func TestNothingIsSentForAVerificationThatIsOver(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {

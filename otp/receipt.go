@@ -85,6 +85,9 @@ func (s *Service) hear(now time.Time, st *State, paid purse, key Key, w Word) (H
 	d := Dispatch{Message: m, Verification: v}
 	w.Detail = d.cover(s.Ring(), w.Detail)
 	heard := Heard{Known: true, News: true}
+	if open && !m.Progress.Hedged && m.Progress.Provider != w.Provider {
+		return heard, nil // of a copy that was lost: another provider has the message by now, or is to get it
+	}
 	if w.Fate == FateDelivered {
 		if m.Progress.Await--; open && m.Progress.Await > 0 && !m.Progress.Hedged {
 			st.Messages.Put(m.ID, m) // other parts are still on their way

@@ -48,6 +48,24 @@ func TestLinkIsAskedForBothWays(t *testing.T) {
 	})
 }
 
+// TestALinkThatOnlyAsksIsDead: a carrier that talks and answers nothing is bound
+// to anew.
+func TestALinkThatOnlyAsksIsDead(t *testing.T) {
+	t.Parallel()
+	inBubble(t, map[string]any{"enquire_link": "30s", "response_timeout": "5s"}, func(t *testing.T, l *line, c *peer) {
+		l.center.tell(func(c *center) { c.silent = true })
+		for n := range uint32(6) {
+			c.send(pdu{command: enquireLink, sequence: 100 + n})
+			time.Sleep(10 * time.Second)
+		}
+		l.center.tell(func(c *center) {
+			if len(c.binds) < 2 {
+				t.Error("the link was not given up")
+			}
+		})
+	})
+}
+
 func TestRefusedBindsAreTriedEverMoreSlowly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

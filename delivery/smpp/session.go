@@ -224,8 +224,9 @@ func (s *session) reply(p pdu) {
 	}
 }
 
-// keepAlive asks the carrier now and then whether it is there. That no answer
-// came is seen where packets are read.
+// keepAlive asks the carrier now and then whether it is there. A link on which
+// that is not answered is no good, whatever else the carrier says on it; that
+// nothing comes at all is seen where packets are read.
 func (s *session) keepAlive() {
 	pace := time.NewTicker(s.enquire)
 	defer pace.Stop()
@@ -235,7 +236,18 @@ func (s *session) keepAlive() {
 			return
 		case <-pace.C:
 			c := &call{pdu: pdu{command: enquireLink}, answered: make(chan answer, 1)}
-			_ = s.enqueue(c) // a session that cannot take it ends by itself
+			if s.enqueue(c) != nil {
+				continue // a session that cannot take it ends by itself
+			}
+			go func() {
+				select {
+				case a := <-c.answered:
+					if errors.Is(a.err, errTimeout) {
+						s.fail(errTimeout)
+					}
+				case <-s.done:
+				}
+			}()
 		}
 	}
 }
