@@ -153,26 +153,36 @@ func TestTheTourIsTrue(t *testing.T) {
 	}
 }
 
-// TestTheReadmesCarriersAreGood checks the example of the page that connects
-// carriers.
-func TestTheReadmesCarriersAreGood(t *testing.T) {
+// TestTheExamplesOfCarriersAreGood checks the tenants files with providers that
+// the pages show.
+func TestTheExamplesOfCarriersAreGood(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, example, found := strings.Cut(string(page), "```yaml\nproviders:")
-	example, _, ended := strings.Cut(example, "```")
-	if !found || !ended {
-		t.Fatal("the README shows no providers")
-	}
-	file := filepath.Join(t.TempDir(), "tenants.yaml")
-	if err := os.WriteFile(file, []byte("providers:"+example), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := command(t, "check-config", "--file", file)
-	cmd.Env = append(cmd.Env, "SMPP_PASSWORD=hush-hus", "TWILIO_TOKEN=hush-hush", "RELAY_PASSWORD=hush-hush")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	block := regexp.MustCompile("(?s)```yaml\n(providers:.*?)```")
+	for _, page := range []string{"README.md", "docs/operations/getting-started.md", "docs/es/operacion/primeros-pasos.md", "docs/dialects/danaconnect.md"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(filepath.Join("..", page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			examples := block.FindAllStringSubmatch(string(text), -1)
+			if len(examples) == 0 {
+				t.Fatal("shows no providers")
+			}
+			for _, example := range examples {
+				file := filepath.Join(t.TempDir(), "tenants.yaml")
+				if err := os.WriteFile(file, []byte(example[1]), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				cmd := command(t, "check-config", "--file", file)
+				cmd.Env = append(cmd.Env, "SMPP_PASSWORD=hush-hus")
+				for _, name := range []string{"TWILIO_TOKEN", "RELAY_PASSWORD", "ACME_DANA_PASSWORD", "ACME_CLIENT_SECRET"} {
+					cmd.Env = append(cmd.Env, name+"=hush-hush")
+				}
+				if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "warning") {
+					t.Errorf("%v: %s", err, out)
+				}
+			}
+		})
 	}
 }
