@@ -55,11 +55,24 @@ func (c *Courier) carry(j *job) {
 	c.tried(j.n)
 	switch {
 	case !known:
-	case j.hedge && verdict.Result != otp.EventSent && verdict.Result != otp.EventDelivered: // the first provider's copy is still on its way
-		c.await(d.Message, d.Verification.Spec.Country)
+	case j.hedge:
+		c.report(j, ofHedge(verdict, d.Message.Copies))
 	default:
 		c.report(j, verdict)
 	}
+}
+
+// ofHedge is what became of a second copy, with so many before it: one that
+// nobody can have taken is not tried again, since the first is on its way.
+func ofHedge(v otp.Attempt, before int) otp.Attempt {
+	switch {
+	case v.Result == otp.EventSent || v.Result == otp.EventDelivered:
+	case v.Copies > before:
+		return maybeSent(v)
+	default:
+		v.Result = otp.EventUnsent
+	}
+	return v
 }
 
 func (c *Courier) expired(j *job) bool { return !c.o.Clock.Now().Before(j.dispatch.Message.Expires) }
@@ -141,7 +154,7 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 		j.ways = append(j.ways, carrier.Provider)
 	}
 	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after)
-	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost {
+	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost && !j.hedge {
 		verdict = maybeSent(verdict) // somebody may have taken it, and nobody else did
 	}
 	return verdict, true
@@ -375,6 +388,9 @@ func (c *Courier) report(j *job, a otp.Attempt) {
 	c.noted.broadcast()
 	if follow.Next != nil {
 		c.Accept(*follow.Next)
+	}
+	if follow.Again != nil {
+		c.again(*follow.Again, j.refused)
 	}
 	if follow.Waiting != nil {
 		c.await(*follow.Waiting, j.dispatch.Verification.Spec.Country)

@@ -39,13 +39,19 @@ func (c *Courier) Hear(ctx context.Context, provider string, r Report) error {
 	case heard.Again != nil:
 		c.o.Log.Warn("a message that was taken will not arrive", "provider", provider, "code", w.Detail,
 			"verification_id", heard.Again.Verification.ID.String())
-		c.mu.Lock()
-		if !c.closed {
-			c.push(&job{dispatch: *heard.Again, seen: c.o.Clock.Now(), refused: []string{provider}, retry: true, lost: true})
-		}
-		c.mu.Unlock()
+		c.again(*heard.Again, []string{provider})
 	}
 	return nil
+}
+
+// again queues a message whose every copy was lost on its way, for others than
+// those who lost or refused it.
+func (c *Courier) again(d otp.Dispatch, refused []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.push(&job{dispatch: d, seen: c.o.Clock.Now(), refused: refused, retry: true, lost: true})
+	}
 }
 
 // hearEarly asks the core, and again whenever a hand-over was noted while the

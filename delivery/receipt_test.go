@@ -261,44 +261,6 @@ func TestAnotherServerHearsTheReceiptAndGoesOn(t *testing.T) {
 	})
 }
 
-func TestAHedgeAsksASecondProviderOnce(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name    string
-		receipt time.Duration // of the first, 0 never
-		b       []answer
-		asked   string
-		journal string
-	}{
-		{"no receipt", 0, nil, "a b", "sent, sent, unconfirmed"},
-		{"a receipt in time", 10 * time.Second, nil, "a", "sent, delivered"},
-		{"a receipt after the hedge", 25 * time.Second, nil, "a b", "sent, sent, delivered"},
-		{"the second does not take it", 0, []answer{fails}, "a b", "sent, unconfirmed"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			inBubble(t, func(t *testing.T) {
-				h := promising(1, "a", "b")
-				h.shape = func(a *otp.Tenant) { a.Routes[0].Hedge = 20 * time.Second }
-				s := h.serve(t, 1, carriers{"a": nil, "b": c.b})
-				id := s.send(t, 1)
-				if c.receipt > 0 {
-					pass(c.receipt)
-					s.says(t, 0, 0, delivery.Delivered)
-				}
-				pass(6 * time.Minute)
-				calls := h.line.all()
-				if h.line.names() != c.asked || calls[0].message.Code != calls[len(calls)-1].message.Code {
-					t.Errorf("asked %q", h.line.names())
-				}
-				if got := kinds(h.tries(t, id)); got != c.journal || h.outbox(t) != 0 {
-					t.Errorf("journal %q, want %q", got, c.journal)
-				}
-			})
-		})
-	}
-}
-
 func TestAPlanGoesOnUntilSomethingIsHeard(t *testing.T) {
 	t.Parallel()
 	planned := func(parts int, c carriers) (*house, func(*testing.T) *server) {
@@ -472,30 +434,6 @@ func TestWhatEveryCarrierLostIsUnsent(t *testing.T) {
 		}
 		if got := h.tries(t, id); h.line.names() != "a b a" || !strings.Contains(got, "unsent sms - every copy was lost on its way") || h.outbox(t) != 0 {
 			t.Errorf("asked %q, journal %q", h.line.names(), got)
-		}
-	})
-}
-
-func TestAFailureOfOneOfTwoCopiesWaitsForTheOther(t *testing.T) {
-	t.Parallel()
-	inBubble(t, func(t *testing.T) {
-		h := promising(1, "a", "b", "c")
-		h.shape = func(a *otp.Tenant) { a.Routes[0].Hedge = 20 * time.Second }
-		s := h.serve(t, 1, carriers{"a": nil, "b": nil, "c": nil})
-		id := s.send(t, 1)
-		pass(21 * time.Second)
-		s.says(t, 0, 0, delivery.Failed)
-		rest()
-		if h.line.names() != "a b" {
-			t.Errorf("asked %q with a copy on its way", h.line.names())
-		}
-		s.says(t, 1, 0, delivery.Failed)
-		rest()
-		if h.line.names() != "a b a" && h.line.names() != "a b c" {
-			t.Errorf("asked %q after both were lost", h.line.names())
-		}
-		if got := kinds(h.tries(t, id)); !strings.Contains(got, "failed, failed") {
-			t.Errorf("journal %q", got)
 		}
 	})
 }

@@ -66,32 +66,58 @@ func (s *Service) claim(now time.Time, st *State, b bills, m Message) (Claim, er
 	d := Dispatch{Message: stored}
 	v, ok := st.Verifications.Get(m.Verification)
 	d.Verification = v
-	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
-	if !ok || v.Status != Pending || !now.Before(v.Expires) || !led {
+	if ok && stored.Taken() && !v.led(m.ID) { // only its receipt is waited for
+		d.Message.Progress.HedgeAt, d.Message.Progress.LegAt = time.Time{}, time.Time{}
+	}
+	p := &d.Message.Progress
+	if !ok || v.Status != Pending || !now.Before(v.Expires) || !v.led(m.ID) && (!stored.Taken() || p.Await <= 0) {
 		b.of.settle(now, st, &d.Message, 0) // a try that was not made costs nothing
-		d.drop(now, st, led)
+		d.drop(now, st, v.led(m.ID))
 		return Claim{}, nil
 	}
 	if stored.Owner != s.o.Server {
-		stored.Owner = s.o.Server
-		if !stored.Taken() && !now.Before(stored.NextAt) {
-			stored.Copies++ // the dead server may have had it in hand
-			stored.Charges.Spent = stored.Charges.Charged
-			if err := b.of.reserve(now, st, &stored, &v); noRoom(err) {
-				d.Message = stored
-				d.drop(now, st, true)
-				return Claim{}, nil
-			} else if err != nil {
-				return Claim{}, err
-			}
+		if kept, err := d.adopt(now, st, b.of, s.o.Server); err != nil || !kept {
+			return Claim{}, err
 		}
-		st.Messages.Put(m.ID, stored)
-		d.Message = stored
 	}
-	if !stored.Taken() {
+	if !d.Message.Taken() {
 		return Claim{Task: TaskSend, Dispatch: d}, nil
 	}
 	return d.timer(now, st, b)
+}
+
+// led reports whether a message is the verification's newest, which alone is
+// carried again and leads its plan on. The first has no name in the row.
+func (v *Verification) led(message ID) bool {
+	return v.Course.Message.IsZero() || v.Course.Message == message
+}
+
+// adopt makes a message this server's that a dead one left, which may have had
+// it in hand. It returns false when the day has no room for another try.
+func (d *Dispatch) adopt(now time.Time, st *State, paid purse, server ID) (bool, error) {
+	m, p := &d.Message, &d.Message.Progress
+	m.Owner = server
+	if p.hedging() {
+		p.HedgeAt = time.Time{}
+		if p.Await > 0 {
+			m.Copies++
+			m.Charges.Spent = m.Charges.Charged
+		} else { // the first copy is lost, and what became of the second nobody knows
+			*p, m.NextAt = Progress{}, now
+		}
+	}
+	if !m.Taken() && !now.Before(m.NextAt) {
+		m.Copies++
+		m.Charges.Spent = m.Charges.Charged
+		if err := paid.reserve(now, st, m, &d.Verification); noRoom(err) {
+			d.drop(now, st, true)
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	st.Messages.Put(m.ID, *m)
+	return true, nil
 }
 
 // drop takes a message out of the outbox whose verification is over or has
@@ -139,10 +165,13 @@ func (d *Dispatch) timer(now time.Time, st *State, b bills) (Claim, error) {
 		st.Messages.Delete(m.ID)
 		c.Task, c.Dispatch = TaskSend, next
 		return c, nil
+	case p.hedging(): // who has it in hand asks whether it is still wanted
+		c.Task = TaskHedge
+	case due(p.HedgeAt) && m.Copies >= MaxCopies:
+		p.HedgeAt, c.Task = time.Time{}, TaskWait
 	case due(p.HedgeAt):
-		p.HedgeAt = time.Time{}
 		if err := b.of.reserve(now, st, m, &d.Verification); noRoom(err) {
-			c.Task = TaskWait
+			p.HedgeAt, c.Task = time.Time{}, TaskWait
 			break
 		} else if err != nil {
 			return Claim{}, err

@@ -65,7 +65,11 @@ func (m *Message) Taken() bool { return m.Progress.Provider != "" }
 // timers, and at the end of the code's life.
 func (m *Message) wait() {
 	m.NextAt = m.Expires
-	for _, t := range []time.Time{m.Progress.HedgeAt, m.Progress.LookAt, m.Progress.LegAt} {
+	timers := []time.Time{m.Progress.LookAt, m.Progress.LegAt}
+	if !m.Progress.Hedged {
+		timers = append(timers, m.Progress.HedgeAt)
+	}
+	for _, t := range timers {
 		if !t.IsZero() && t.Before(m.NextAt) {
 			m.NextAt = t
 		}
@@ -117,7 +121,8 @@ func (s *Service) render(d *Dispatch) (Text, error) {
 type Attempt struct {
 	Provider string
 	// Result is EventSent, EventDelivered (both in one), EventRetry (NextAt
-	// tells when) or EventUnsent.
+	// tells when) or EventUnsent. A second copy is not tried again: it is
+	// EventUnsent when nobody took it, and the first is still waited for.
 	Result EventKind
 	NextAt time.Time
 	Detail string        // provider's message id, or error class and word; nothing secret
@@ -130,6 +135,7 @@ type Attempt struct {
 // Follow is what remains to be done after a try was told.
 type Follow struct {
 	Next    *Dispatch // another message that took the place of this one
+	Again   *Dispatch // the message is to be carried anew: every copy was lost
 	Waiting *Message  // the message waits for a receipt or a timer until its NextAt
 }
 
@@ -193,12 +199,18 @@ func (r *report) decide(now time.Time, st *State) (failure error) {
 	r.follow, r.refusal = Follow{}, nil
 	d, a, m := r.d, &r.try, &r.d.Message
 	stored, ok := st.Messages.Get(m.ID)
+	if !ok && m.Progress.hedging() {
+		return nil // the first copy has settled it meanwhile
+	}
 	if !ok || stored.Owner != r.service.o.Server {
 		r.refusal = &Error{Kind: NotFound, Message: "the message is another server's"}
 		return nil
 	}
 	if stored.Attempt > m.Attempt { // told already; the answer was lost
 		return nil
+	}
+	if stored.Taken() && a.Result == EventUnsent {
+		return r.alone(now, st, stored)
 	}
 	if a.Result == EventRetry && r.paid.short(now, st, a.Cost, 0).wait > 0 {
 		a.Result, a.Detail = EventUnsent, a.Detail+" "+RuleDayMoney // a further try would cost more than the day has
@@ -225,6 +237,21 @@ func (r *report) decide(now time.Time, st *State) (failure error) {
 		st.Messages.Delete(m.ID)
 	}
 	return failure
+}
+
+// alone notes that nobody took the second copy. The first is waited for, or if
+// it was lost meanwhile, the message is to be carried anew.
+func (r *report) alone(now time.Time, st *State, m Message) (err error) {
+	r.paid.settle(now, st, &m, r.try.Cost)
+	m.Progress.HedgeAt = time.Time{}
+	if m.Progress.Await > 0 {
+		m.wait()
+		st.Messages.Put(m.ID, m)
+		r.follow.Waiting = &m
+		return nil
+	}
+	r.follow.Again, err = m.anew(now, st, r.paid, &r.d.Verification, r.service.o.Server)
+	return err
 }
 
 // tell journals a try. What a carrier took and delivered in one breath was sent

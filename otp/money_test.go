@@ -79,10 +79,34 @@ func TestATryIsPaidBeforehandAndRefundedOnlyWhenNothingWasSent(t *testing.T) {
 		{"hedged, and nobody took the second", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
 			waiting := tell(t, w, d, sent(30, "one")).Waiting
 			w.Clock.Advance(20 * time.Second)
-			task(t, w, *waiting, otp.TaskHedge)
+			second := task(t, w, *waiting, otp.TaskHedge)
 			spent(t, w, 80)
+			for range 2 { // the answer to the first report may be lost
+				if f := tell(t, w, second, otp.Attempt{Provider: "q", Result: otp.EventUnsent, Copies: 1}); f.Waiting == nil || f.Again != nil {
+					t.Errorf("%+v", f)
+				}
+				spent(t, w, 30)
+			}
 			hear(t, w, "p", "one", otp.FateDelivered)
 		}, 30},
+		{"hedged, and heard of while the second is in hand", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			waiting := tell(t, w, d, sent(30, "one")).Waiting
+			w.Clock.Advance(20 * time.Second)
+			second := task(t, w, *waiting, otp.TaskHedge)
+			hear(t, w, "p", "one", otp.FateDelivered)
+			tell(t, w, second, otp.Attempt{Provider: "q", Result: otp.EventSent, Copies: 2, Cost: 50, IDs: []string{"two"}})
+		}, 80},
+		{"hedged, lost, and nobody took the second", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
+			waiting := tell(t, w, d, sent(30, "one")).Waiting
+			w.Clock.Advance(20 * time.Second)
+			second := task(t, w, *waiting, otp.TaskHedge)
+			if h := hear(t, w, "p", "one", otp.FateFailed); h.Again != nil {
+				t.Errorf("carried again beside the copy in hand: %+v", h.Again)
+			}
+			f := tell(t, w, second, otp.Attempt{Provider: "q", Result: otp.EventUnsent, Copies: 1})
+			spent(t, w, 80)
+			tell(t, w, *f.Again, otp.Attempt{Provider: "p", Result: otp.EventSent, Copies: 2, Cost: 30})
+		}, 60},
 		{"hedged, and taken twice", func(t *testing.T, w *world.World, d otp.Dispatch, _ otp.View) {
 			waiting := tell(t, w, d, sent(30, "one")).Waiting
 			w.Clock.Advance(20 * time.Second)

@@ -95,8 +95,7 @@ func (s *Service) hear(now time.Time, st *State, paid purse, key Key, w Word) (H
 		}
 		d.note(now, st, EventDelivered, w)
 		if open {
-			paid.settle(now, st, &m, 0)
-			st.Messages.Delete(m.ID)
+			m.close(now, st, paid)
 		}
 		return heard, nil
 	}
@@ -121,23 +120,38 @@ func (d *Dispatch) note(now time.Time, st *State, kind EventKind, w Word) {
 // again. It returns nil when that makes no sense any more.
 func (s *Service) rescue(now time.Time, st *State, paid purse, d *Dispatch) (*Dispatch, error) {
 	m, v := d.Message, &d.Verification
-	led := v.Course.Message.IsZero() || v.Course.Message == m.ID
-	if v.Status != Pending || !led {
-		paid.settle(now, st, &m, 0)
-		st.Messages.Delete(m.ID)
+	if v.Status != Pending || !v.led(m.ID) {
+		m.close(now, st, paid)
 		return nil, nil //nolint:nilnil // nothing is to be done, and nothing is wrong
 	}
 	if m.Progress.Hedged {
-		if m.Progress.Await--; m.Progress.Await > 0 { // the other copy is still on its way
+		m.Progress.Await = max(m.Progress.Await-1, 0)
+		if m.Progress.Await > 0 || m.Progress.hedging() { // the other copy is still on its way, or in hand
 			st.Messages.Put(m.ID, m)
 			return nil, nil //nolint:nilnil // as above
 		}
 	}
+	return m.anew(now, st, paid, v, s.o.Server)
+}
+
+// close takes a message out of the outbox of which nothing is to be expected
+// any more. A second copy that is in hand costs what was reserved for it: what
+// became of it cannot be told later.
+func (m *Message) close(now time.Time, st *State, paid purse) {
+	if !m.Progress.hedging() {
+		paid.settle(now, st, m, 0)
+	}
+	st.Messages.Delete(m.ID)
+}
+
+// anew makes a message whose every copy is lost one that waits for its next
+// try. It returns nil when the day has no room for one.
+func (m Message) anew(now time.Time, st *State, paid purse, v *Verification, server ID) (*Dispatch, error) {
 	m.Attempt++
-	m.Owner, m.NextAt, m.Progress = s.o.Server, now, Progress{}
+	m.Owner, m.NextAt, m.Progress = server, now, Progress{}
 	if err := paid.reserve(now, st, &m, v); noRoom(err) {
 		st.Messages.Delete(m.ID)
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil //nolint:nilnil // nothing is to be done, and nothing is wrong
 	} else if err != nil {
 		return nil, err
 	}

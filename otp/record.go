@@ -36,7 +36,7 @@ type Verification struct {
 	Expires    time.Time // never moves
 	Ended      time.Time // when it reached a terminal status
 	Events     int       // journal numbers given out so far
-	Course     Course    // how far its plan has come; zero without a plan
+	Course     Course    // how far its plan has come, and its newest message; zero before the first of either
 	Secret     []byte    // salt of the code, or the sealed code that the caller gave; erased an hour after the end
 }
 
@@ -168,10 +168,14 @@ type Progress struct {
 	Provider string    // the last one that took it
 	Await    int       // parts whose receipt is still to come
 	Hedged   bool      // a second provider was asked for want of a receipt
-	HedgeAt  time.Time // when a second provider is to be asked; zero for never
+	HedgeAt  time.Time // when a second provider is to be asked; zero for never or done
 	LookAt   time.Time // when the receipt should have come, for the judgement of the provider; zero for never or done
 	LegAt    time.Time // when the plan's next leg begins; zero for never
 }
+
+// hedging reports whether the second copy is in hand: a provider is asked for it,
+// and what it said is not told yet.
+func (p *Progress) hedging() bool { return p.Hedged && !p.HedgeAt.IsZero() }
 
 // MessageKind tells what an outbox row carries.
 type MessageKind uint8

@@ -186,9 +186,7 @@ func (a *act) resend(now time.Time, st *State, m Message) error {
 	a.dest = a.dest.counting(&a.v, now)
 	e := a.v.event(EventResent, now, a.caller.Identity, "")
 	m.Tenant, m.Verification, m.Kind, m.Channel = a.v.Tenant, a.v.ID, CodeMessage, a.v.channel()
-	if len(a.v.Spec.Plan) > 0 {
-		a.v.Course.Message = m.ID // the one before it no longer leads the plan on
-	}
+	a.v.Course.Message = m.ID // the one before it is not carried any more, and leads no plan on
 	m, err := a.v.post(now, st, a.purse, m)
 	if err != nil {
 		return err
