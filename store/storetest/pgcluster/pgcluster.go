@@ -19,6 +19,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,6 +30,15 @@ import (
 
 // startTimeout bounds how long a server may take until it answers.
 const startTimeout = 60 * time.Second
+
+// How often a server is started that ends at once, and the time between.
+const (
+	starts    = 3
+	startPace = 500 * time.Millisecond
+)
+
+// errEnded says that a server ended while it started.
+var errEnded = errors.New("pgcluster: the server ended while it started")
 
 // ErrNoBinaries says that this machine has no PostgreSQL server.
 var ErrNoBinaries = errors.New("pgcluster: no initdb and postgres under /usr/lib/postgresql/*/bin or in PATH")
@@ -57,6 +67,33 @@ type Cluster struct {
 	account *account
 	process *os.Process
 	ended   chan struct{} // closed when the process has ended
+	said    tail
+}
+
+// tail keeps the end of what a server writes.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// tailMax is how much of it, in bytes.
+const tailMax = 2048
+
+// Write implements [io.Writer].
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - tailMax; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
 }
 
 // account is the user whom the server runs as, nil for our own.
@@ -163,11 +200,27 @@ func (c *Cluster) initdb() error {
 	return nil
 }
 
-// Restart starts the server after Stop or Kill and waits until it answers.
+// Restart starts the server after Stop or Kill and waits until it answers. One
+// that ends at once is started again a few times: what the system still holds of
+// the one before it may be in its way.
 func (c *Cluster) Restart() error {
 	if c.dir == "" {
 		return errors.New("pgcluster: the server is not ours to start")
 	}
+	var failures []error
+	for range starts {
+		err := c.start()
+		if !errors.Is(err, errEnded) {
+			return err
+		}
+		failures = append(failures, err)
+		time.Sleep(startPace)
+	}
+	return errors.Join(failures...)
+}
+
+// start starts the server once.
+func (c *Cluster) start() error {
 	fsync := "off"
 	if c.opts.Fsync {
 		fsync = "on"
@@ -185,7 +238,11 @@ func (c *Cluster) Restart() error {
 	}
 	cmd := exec.Command(filepath.Join(c.bin, "postgres"), args...)
 	cmd.SysProcAttr, cmd.Dir = c.attributes(), c.dir
-	cmd.Stdout, cmd.Stderr = c.opts.Log, c.opts.Log
+	var said io.Writer = &c.said
+	if c.opts.Log != nil {
+		said = io.MultiWriter(&c.said, c.opts.Log)
+	}
+	cmd.Stdout, cmd.Stderr = said, said
 	ended := make(chan struct{})
 	started := make(chan error, 1)
 	go spawn(cmd, started, ended)
@@ -207,7 +264,7 @@ func (c *Cluster) wait() error {
 		}
 		select {
 		case <-c.ended:
-			return errors.New("pgcluster: the server ended while it started")
+			return fmt.Errorf("%w; it said: %s", errEnded, &c.said)
 		case <-ctx.Done():
 			return fmt.Errorf("pgcluster: the server does not answer: %w", err)
 		case <-time.After(20 * time.Millisecond):
