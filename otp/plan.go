@@ -101,22 +101,7 @@ type NextRequest struct {
 //
 // Errors: as [Service.Resend], and Ended when the plan has no further leg.
 func (s *Service) Next(ctx context.Context, req NextRequest) (View, error) {
-	messageID, err := s.newID()
-	if err != nil {
-		return View{}, err
-	}
-	m, err := s.more(ctx, req.Caller, req.Dialect, req.Ref, messageID)
-	if err != nil {
-		return View{}, err
-	}
-	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, m, func(a *act, now time.Time, st *State) error {
-		return a.next(now, st, Message{ID: messageID, Owner: s.o.Server})
-	})
-	if err != nil {
-		return View{}, err
-	}
-	s.hand(ctx, a)
-	return a.view, nil
+	return s.another(ctx, ResendRequest(req), (*act).next)
 }
 
 func (a *act) next(now time.Time, st *State, m Message) error {

@@ -79,6 +79,12 @@ func (s *Service) perform(ctx context.Context, caller Caller, dialect string, re
 //
 // Errors: as [Service.Start], and Ended when the verification is not pending.
 func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
+	return s.another(ctx, req, (*act).resend)
+}
+
+// another sends one more message of a pending verification, which change makes
+// of an empty one.
+func (s *Service) another(ctx context.Context, req ResendRequest, change func(*act, time.Time, *State, Message) error) (View, error) {
 	messageID, err := s.newID()
 	if err != nil {
 		return View{}, err
@@ -88,7 +94,7 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (View, error) {
 		return View{}, err
 	}
 	a, err := s.perform(ctx, req.Caller, req.Dialect, req.Ref, req.Repeat, m, func(a *act, now time.Time, st *State) error {
-		return a.resend(now, st, Message{ID: messageID, Owner: s.o.Server})
+		return change(a, now, st, Message{ID: messageID, Owner: s.o.Server})
 	})
 	if err != nil {
 		return View{}, err
