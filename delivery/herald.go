@@ -10,12 +10,16 @@ import (
 )
 
 // How tenants' webhooks are told. The waits are those of Standard Webhooks'
-// recommendation, which together last a day and some.
+// recommendation, which together last a day and some. A webhook whose last answer
+// was no good gets one event at a time, and all of those together no more than
+// half of the workers, so that they hold up the others for one time-out at most.
 const (
-	heraldWorkers  = 16 // events in hand at once
-	heraldPerHook  = 4  // of them for one webhook, so that a slow one holds up no other
-	heraldMax      = 100_000
-	heraldLastWait = 14 * time.Hour
+	heraldWorkers   = 64 // events in hand at once
+	heraldAiling    = heraldWorkers / 2
+	heraldPerHook   = 4       // of them for one webhook
+	heraldMax       = 100_000 // events that wait
+	heraldMaxOfHook = heraldMax / 4
+	heraldLastWait  = 14 * time.Hour
 )
 
 // heraldWaits lists the waits between the tries.
@@ -37,10 +41,19 @@ type herald struct {
 
 	mu      sync.Mutex
 	service *otp.Service
-	queue   notices
-	busy    map[string]int // by webhook
+	hooks   map[string]*listener // by tenant and URL, while something waits for them
+	waiting int
 	working int
+	ailing  int                // of them, for webhooks that are ailing
 	rouse   context.CancelFunc // ends the wait of work
+}
+
+// listener is a webhook and what waits for it.
+type listener struct {
+	queue  notices
+	busy   int
+	ailing bool      // its last answer was no good
+	heard  time.Time // when it last heard something, since then something has waited
 }
 
 // notices is a heap of rows by when they are due.
@@ -67,8 +80,10 @@ func (q *notices) Pop() any {
 }
 
 func newHerald(c *Courier) *herald {
-	return &herald{c: c, busy: make(map[string]int)}
+	return &herald{c: c, hooks: make(map[string]*listener)}
 }
+
+func hookOf(m *otp.Message) string { return m.Tenant + " " + m.Progress.Provider }
 
 // start begins to tell.
 func (h *herald) start(s *otp.Service) {
@@ -78,15 +93,24 @@ func (h *herald) start(s *otp.Service) {
 	h.c.done.Go(h.work)
 }
 
-// accept queues a row. Beyond a bound it stays in the outbox until the next
-// start: webhooks that are so far behind hear late.
+// accept queues a row. Beyond a bound, of one webhook and of all, it stays in the
+// outbox until the next start: webhooks that are so far behind hear late.
 func (h *herald) accept(m otp.Message) {
+	defer h.wake()
 	h.mu.Lock()
-	if len(h.queue) < heraldMax {
-		heap.Push(&h.queue, m)
+	defer h.mu.Unlock()
+	if h.waiting >= heraldMax {
+		return
 	}
-	h.mu.Unlock()
-	h.wake()
+	l := h.hooks[hookOf(&m)]
+	if l == nil {
+		l = &listener{}
+		h.hooks[hookOf(&m)] = l
+	}
+	if len(l.queue) < heraldMaxOfHook {
+		heap.Push(&l.queue, m)
+		h.waiting++
+	}
 }
 
 func (h *herald) wake() {
@@ -100,7 +124,7 @@ func (h *herald) wake() {
 func (h *herald) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.queue) + h.working
+	return h.waiting + h.working
 }
 
 // work hands rows that are due to workers.
@@ -122,39 +146,73 @@ func (h *herald) release() (context.Context, time.Time) {
 	var ctx context.Context
 	ctx, h.rouse = context.WithCancel(h.c.ctx)
 	now := h.c.o.Clock.Now()
-	var held []otp.Message
-	for len(h.queue) > 0 && !h.queue[0].NextAt.After(now) && h.working < heraldWorkers {
-		m := heap.Pop(&h.queue).(otp.Message)
-		hook := m.Tenant + " " + m.Progress.Provider
-		if h.busy[hook] >= heraldPerHook {
-			held = append(held, m)
-			continue
-		}
-		h.busy[hook]++
-		h.working++
-		h.c.done.Go(func() { h.tell(m, hook) })
-	}
-	for _, m := range held {
-		heap.Push(&h.queue, m)
-	}
 	next := now.Add(time.Hour)
-	if len(h.queue) > 0 && h.queue[0].NextAt.After(now) {
-		next = h.queue[0].NextAt
+	for name, l := range h.hooks {
+		for l.due(now) && h.mayWork(l) {
+			m := heap.Pop(&l.queue).(otp.Message)
+			ailing := l.ailing
+			h.count(l, ailing, 1)
+			h.waiting--
+			h.c.done.Go(func() {
+				defer h.wake()
+				defer h.ended(name, l, ailing)
+				h.tell(m, l)
+			})
+		}
+		if len(l.queue) > 0 && !l.due(now) && l.queue[0].NextAt.Before(next) {
+			next = l.queue[0].NextAt
+		}
 	}
 	return ctx, next
 }
 
+// due reports whether an event is to be told now.
+func (l *listener) due(now time.Time) bool { return len(l.queue) > 0 && !l.queue[0].NextAt.After(now) }
+
+// mayWork reports whether a worker is free for a webhook. The caller holds the lock.
+func (h *herald) mayWork(l *listener) bool {
+	if l.ailing && (l.busy > 0 || h.ailing >= heraldAiling) {
+		return false
+	}
+	return h.working < heraldWorkers && l.busy < heraldPerHook
+}
+
+// count counts workers that begin or end. The caller holds the lock.
+func (h *herald) count(l *listener, ailing bool, n int) {
+	h.working += n
+	l.busy += n
+	if ailing {
+		h.ailing += n
+	}
+}
+
+// ended gives a worker back, and forgets a webhook for which nothing waits.
+func (h *herald) ended(name string, l *listener, ailing bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.count(l, ailing, -1); l.busy == 0 && len(l.queue) == 0 {
+		delete(h.hooks, name)
+	}
+}
+
+// answered notes whether a webhook heard.
+func (h *herald) answered(l *listener, done bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l.ailing = !done; done {
+		l.heard = h.c.o.Clock.Now()
+	}
+}
+
+// heardSince reports whether a webhook has heard something after t.
+func (h *herald) heardSince(l *listener, t time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return l.heard.After(t)
+}
+
 // tell tells one event once and notes what became of it.
-func (h *herald) tell(m otp.Message, hook string) {
-	defer func() {
-		h.mu.Lock()
-		h.working--
-		if h.busy[hook]--; h.busy[hook] == 0 {
-			delete(h.busy, hook)
-		}
-		h.mu.Unlock()
-		h.wake()
-	}()
+func (h *herald) tell(m otp.Message, l *listener) {
 	ctx := h.c.ctx
 	notice, err := h.service.Notice(ctx, m)
 	switch {
@@ -170,7 +228,8 @@ func (h *herald) tell(m otp.Message, hook string) {
 	if ctx.Err() != nil && !told.Done {
 		return // it stays in the outbox
 	}
-	next, off := h.judge(m, told)
+	h.answered(l, told.Done)
+	next, off := h.judge(m, told, l)
 	if err := h.service.Noticed(context.WithoutCancel(ctx), m, next, off); err != nil {
 		h.again(m, "note what a webhook heard", err)
 		return
@@ -185,8 +244,9 @@ func (h *herald) tell(m otp.Message, hook string) {
 // would be all that an event has, and switch its webhook off.
 const heraldPatience = time.Hour
 
-// judge decides when an event is told again, or that its webhook is off.
-func (h *herald) judge(m otp.Message, told Told) (next time.Time, off bool) {
+// judge decides when an event is told again, or that its webhook is off. One that
+// heard of others meanwhile only wants nothing of this event.
+func (h *herald) judge(m otp.Message, told Told, l *listener) (next time.Time, off bool) {
 	if told.Done {
 		return time.Time{}, false
 	}
@@ -198,6 +258,10 @@ func (h *herald) judge(m otp.Message, told Told) (next time.Time, off bool) {
 			h.c.o.Log.Info("a webhook did not hear", "tenant", m.Tenant, "why", told.Why, "attempt", m.Attempt+1)
 			return at, false
 		}
+	}
+	if !told.Gone && h.heardSince(l, m.Created) {
+		h.c.o.Log.Warn("a webhook was told of an event in vain", "tenant", m.Tenant, "why", told.Why, "event", "evt_"+m.ID.Hex())
+		return time.Time{}, false
 	}
 	h.c.o.Log.Error("a webhook is switched off", "tenant", m.Tenant, "why", told.Why,
 		"advice", "mend it, then run `aldaba webhook enable`")

@@ -2,8 +2,10 @@ package delivery_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -226,6 +228,96 @@ func TestASlowWebhookHoldsUpNoMessage(t *testing.T) {
 		rest()
 		if n := len(l.all()); n != 100 {
 			t.Errorf("%d of 100 events were told", n)
+		}
+	})
+}
+
+// An application that refuses one event and hears the others loses that event alone.
+func TestAnEventThatIsNeverHeardSwitchesNothingOff(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		others bool // are heard meanwhile
+		on     bool // at the end
+	}{{"others are heard", true, true}, {"nothing is heard", false, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				l := &listener{}
+				h := listening(t, l)
+				h.tell = func(ctx context.Context, n otp.Notice) delivery.Told {
+					told := l.tell(ctx, n)
+					if n.ID == l.all()[0].id || !c.others {
+						return delivery.Told{Why: "Bad Request"}
+					}
+					return told
+				}
+				s := h.serve(t, 1, carriers{"a": nil})
+				s.send(t, 1)
+				pass(time.Second)
+				s.send(t, 2)
+				pass(30 * time.Hour)
+				before := len(l.all())
+				s.send(t, 3)
+				rest()
+				if heard := len(l.all()) > before; heard != c.on {
+					t.Errorf("a later event is told: %v", heard)
+				}
+				if given := strings.Contains(h.log.String(), "a webhook was told of an event in vain"); given != c.on || c.on && h.outbox(t) != 0 {
+					t.Errorf("%d in the outbox, log %s", h.outbox(t), h.log.String())
+				}
+			})
+		})
+	}
+}
+
+// Webhooks that do not answer hold up the others for one time-out at most.
+func TestWebhooksThatHangHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		const hanging, good = 60, "https://a.example/hook"
+		h := listening(t, &listener{})
+		shape := h.shape
+		var told atomic.Int64
+		h.shape = func(a *otp.Tenant) {
+			shape(a)
+			for n := range hanging {
+				w := a.Webhooks[0]
+				w.URL = fmt.Sprintf("https://b.example/%d", n)
+				sealed, err := otptest.Ring(t).SealText(otptest.Start, strings.NewReader(strings.Repeat("n", 64)), otp.WebhookSecret("acme", w.URL), "whsec_x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.Secret = sealed
+				a.Webhooks = append(a.Webhooks, w)
+			}
+		}
+		h.tell = func(ctx context.Context, n otp.Notice) delivery.Told {
+			if n.URL == good {
+				told.Add(1)
+				return delivery.Told{Done: true}
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Second):
+			}
+			return delivery.Told{Why: "timeout"}
+		}
+		s := h.serve(t, 1, carriers{"a": nil})
+		const before = 8
+		for n := range before {
+			s.send(t, n)
+		}
+		pass(41 * time.Second) // 64 at once: the first answers of 60 of them are known after two time-outs
+		if told.Load() != before {
+			t.Fatalf("%d of %d events were heard after the first time-outs", told.Load(), before)
+		}
+		for n := range 20 {
+			s.send(t, 100+n)
+			rest()
+			if told.Load() != before+int64(n)+1 {
+				t.Fatalf("an event waits behind webhooks that hang")
+			}
 		}
 	})
 }
