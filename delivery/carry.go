@@ -145,6 +145,11 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Rejected.String()
 			continue
 		}
+		if until := j.spared[carrier.Provider]; c.o.Clock.Now().Before(until) {
+			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Throttled.String()
+			r.comeBack(until)
+			continue
+		}
 		if over, known := r.offer(carrier); over {
 			return r.verdict, known
 		}
@@ -153,7 +158,7 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 	for _, carrier := range way.Carriers {
 		j.ways = append(j.ways, carrier.Provider)
 	}
-	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after)
+	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.until)
 	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost && !j.hedge {
 		verdict = maybeSent(verdict) // somebody may have taken it, and nobody else did
 	}
@@ -172,7 +177,10 @@ func (c *Courier) admitted(j *job, carriers []otp.Carrier, r *roundOf) []otp.Car
 	if len(open) == 0 && !j.retry {
 		return carriers
 	}
-	if r.again = len(open) < len(carriers); len(open) == 0 {
+	if len(open) < len(carriers) {
+		r.comeBack(now)
+	}
+	if len(open) == 0 {
 		r.verdict.Detail = "no provider is in order"
 	}
 	return open
@@ -188,10 +196,33 @@ type roundOf struct {
 	j       *job
 	text    otp.Text
 	verdict otp.Attempt
-	again   bool          // another round makes sense
-	after   time.Duration // and not before
+	again   bool      // another round makes sense
+	until   time.Time // when the first provider may be asked again
 	tries   int
 	doubts  int // providers that may have taken it
+}
+
+// spared are the providers that asked to be left alone, and until when. The
+// others of a route do not wait for them.
+type spared map[string]time.Time
+
+// comeBack has another round follow, in which somebody may be asked at t.
+func (r *roundOf) comeBack(t time.Time) {
+	if !r.again || t.Before(r.until) {
+		r.again, r.until = true, t
+	}
+}
+
+// spare leaves a provider alone until it may be asked again.
+func (r *roundOf) spare(provider string, after time.Duration) {
+	now, j := r.c.o.Clock.Now(), r.j
+	if after > 0 {
+		if j.spared == nil {
+			j.spared = make(spared)
+		}
+		j.spared[provider] = now.Add(after)
+	}
+	r.comeBack(now.Add(after))
 }
 
 // offer asks one provider. over says that the round has come to its end, known
@@ -249,8 +280,7 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 	case Rejected:
 		j.refused = append(j.refused, provider)
 	case Throttled, Unavailable:
-		r.again = true
-		r.after = max(r.after, afterOf(err))
+		r.spare(provider, afterOf(err))
 	case Unknown:
 		j.refused = append(j.refused, provider) // it may have it already
 		r.verdict.Copies++
@@ -299,20 +329,20 @@ func maybeSent(v otp.Attempt) otp.Attempt {
 }
 
 // afterRound decides whether another round follows: full jitter between half a
-// second and eight, and not before a provider asked to be called again.
-func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, again bool, after time.Duration) otp.Attempt {
+// second and eight, and not before somebody may be asked, at until. Where that is
+// behind the last retry none follows: who asked for so long is not asked again.
+func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, again bool, until time.Time) otp.Attempt {
 	if !again {
 		return v
 	}
 	ceiling := min(backoffMin<<min(of.Attempt+1, 8), backoffMax)
-	wait := backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin))
+	at := c.o.Clock.Now().Add(backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin)))
+	if at.Before(until) {
+		at = until
+	}
 	m := *of
 	m.Attempt++
-	now := c.o.Clock.Now()
-	if asked := now.Add(after); after > wait && m.MayRetry(asked) {
-		wait = after
-	}
-	if at := now.Add(wait); m.MayRetry(at) {
+	if m.MayRetry(at) {
 		v.Result, v.NextAt = otp.EventRetry, at
 	}
 	return v

@@ -86,6 +86,7 @@ type job struct {
 	claim    bool         // must be claimed before it is sent
 	seen     time.Time    // when the core last said that it is wanted
 	refused  []string     // providers that will never take it
+	spared   spared       // providers that asked to be left alone
 	retry    bool         // it was tried before
 	hedge    bool         // it is a second copy for want of a receipt
 	feigned  *otp.Attempt // what is to be told of a decoy, after as long as a provider might take

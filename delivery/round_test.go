@@ -363,3 +363,53 @@ func TestLogHoldsNoCodeAndNoAddress(t *testing.T) {
 		}
 	})
 }
+
+// asks refuses and asks to be left alone for a time.
+func asks(after time.Duration) answer {
+	return func(context.Context, delivery.Message) error {
+		return &delivery.Error{Class: delivery.Throttled, After: after, Cause: errors.New("as it was told")}
+	}
+}
+
+func TestWhoAsksToBeLeftAloneIsAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		a, b    []answer
+		asked   string
+		within  time.Duration // from the first call to the last
+		atLeast time.Duration
+		journal string
+	}{
+		{"alone, it is asked again in its time", []answer{asks(20 * time.Second), takes}, nil, "a a", 20 * time.Second, 20 * time.Second, "retry, sent"},
+		{"alone, and for longer than the code lives", []answer{asks(time.Hour)}, nil, "a", 0, 0, "unsent"},
+		{"another is asked at the usual pace", []answer{asks(20 * time.Second)}, []answer{fails, takes}, "a b b", 2 * time.Second, 500 * time.Millisecond, "retry, sent"},
+		{"the other is away for good", []answer{asks(20 * time.Second), takes}, []answer{rejects}, "a b a", 20 * time.Second, 20 * time.Second, "retry, sent"},
+		{"it wants nothing of this message, and the other comes back", []answer{asks(time.Hour)}, []answer{fails, fails, takes}, "a b b b", 6 * time.Second, time.Second, "retry, retry, sent"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				h, all := newHouse("a"), carriers{"a": c.a}
+				if c.b != nil {
+					h, all["b"] = newHouse("a", "b"), c.b
+				}
+				h.shape = func(a *otp.Tenant) { // in this order
+					for i := range a.Routes[0].Providers {
+						a.Routes[0].Providers[i].Priority = i + 1
+					}
+				}
+				id := h.serve(t, 1, all).send(t, 1)
+				pass(5 * time.Minute)
+				calls := h.line.all()
+				took := calls[len(calls)-1].at.Sub(calls[0].at)
+				if h.line.names() != c.asked || took > c.within || took < c.atLeast {
+					t.Errorf("asked %q within %s", h.line.names(), took)
+				}
+				if got := kinds(h.tries(t, id)); got != c.journal || h.outbox(t) != 0 {
+					t.Errorf("journal %q", got)
+				}
+			})
+		})
+	}
+}
