@@ -153,6 +153,9 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 		if over, known := r.offer(carrier); over {
 			return r.verdict, known
 		}
+		if r.verdict.Copies+r.parts >= otp.MaxCopies { // no more was reserved
+			break
+		}
 	}
 	j.ways = j.ways[:0:0]
 	for _, carrier := range way.Carriers {
@@ -200,6 +203,7 @@ type roundOf struct {
 	until   time.Time // when the first provider may be asked again
 	tries   int
 	doubts  int // providers that may have taken it
+	parts   int // providers that took a part of it
 }
 
 // spared are the providers that asked to be left alone, and until when. The
@@ -276,6 +280,10 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 	r.verdict.Detail = strings.TrimSpace(class.String() + " " + codeOf(err))
 	c.o.Log.Warn("a provider did not take a message", "provider", provider, "class", class.String(), "code", codeOf(err),
 		"verification_id", d.Verification.ID.String(), "attempt", d.Message.Attempt+1, "error", veiled(err, &r.text))
+	if class != Unknown && partlyOf(err) {
+		r.verdict.Cost += carrier.Price
+		r.parts++
+	}
 	switch class {
 	case Rejected:
 		j.refused = append(j.refused, provider)
@@ -300,6 +308,11 @@ func codeOf(err error) string {
 		return Word(e.Code)
 	}
 	return ""
+}
+
+func partlyOf(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Partly
 }
 
 func afterOf(err error) time.Duration {

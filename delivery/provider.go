@@ -144,7 +144,10 @@ type Error struct {
 	Class Class
 	Code  string        // the carrier's own word or number for it; see [Word]
 	After time.Duration // the carrier asks to wait so long; 0 when it does not say
-	Cause error
+	// Partly says that a part of a long message was taken, which the carrier will
+	// charge. The whole may be sent again all the same.
+	Partly bool
+	Cause  error
 }
 
 // Error returns class, code and cause.

@@ -413,3 +413,43 @@ func TestWhoAsksToBeLeftAloneIsAndNobodyElse(t *testing.T) {
 		})
 	}
 }
+
+// What a carrier took of a long message is paid, though the message failed there.
+func TestAPartThatWasTakenIsPaid(t *testing.T) {
+	t.Parallel()
+	partly := func(class delivery.Class) answer {
+		return func(context.Context, delivery.Message) error {
+			return &delivery.Error{Class: class, Partly: true, Cause: errors.New("the second part was refused")}
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		a     []answer
+		asked string
+		want  otp.Money
+	}{
+		{"and another carried it", []answer{partly(delivery.Rejected)}, "a b", 80},
+		{"and it carried it later", []answer{partly(delivery.Throttled), takes}, "a b a", 60},
+		{"what may be the whole is paid once", []answer{partly(delivery.Unknown)}, "a b", 80},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				h := newHouse("a", "b")
+				h.shape = func(a *otp.Tenant) {
+					a.Routes[0].Providers = []otp.Carrier{{Provider: "a", Priority: 1, Price: 30}, {Provider: "b", Priority: 2, Price: 50}}
+				}
+				b := []answer{nil}
+				if c.want == 60 {
+					b = []answer{rejects}
+				}
+				s := h.serve(t, 1, carriers{"a": c.a, "b": b})
+				s.send(t, 1)
+				pass(time.Minute)
+				if got, err := s.Spend(t.Context(), "acme", h.clock.Now()); err != nil || got != c.want || h.line.names() != c.asked {
+					t.Errorf("asked %q, %d spent, %v", h.line.names(), got, err)
+				}
+			})
+		})
+	}
+}

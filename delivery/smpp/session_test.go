@@ -257,6 +257,56 @@ func TestPartsOfALongMessage(t *testing.T) {
 	})
 }
 
+// A part behind the first costs what the first did, and nobody reads the one
+// without the other.
+func TestAPartBehindTheFirstWaitsForACarrierThatAsksForTime(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		status  uint32
+		times   int
+		within  time.Duration
+		took    time.Duration // 0 for not
+		error   string
+		submits string
+	}{
+		{"once", statusThrottled, 1, 10 * time.Second, 2 * time.Second, "", "1223"}, // and the third part at the slower pace
+		{"again and again", statusThrottled, 9, 10 * time.Second, 2 * time.Second, "throttled ESME_RTHROTTLED", "1222"},
+		{"longer than there is time", statusQueueFull, 9, time.Second, 0, "throttled ESME_RMSGQFUL", "12"},
+		{"for good", 0x0b, 9, 10 * time.Second, 0, "rejected ESME_RINVDSTADR", "12"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, nil, func(t *testing.T, l *line, _ *peer) {
+				left, numbers := c.times, ""
+				l.center.tell(func(x *center) {
+					x.submit = func(p *peer, q pdu, m short) {
+						numbers += fmt.Sprint(m.text[5])
+						if m.text[5] == 2 && left > 0 {
+							left--
+							says(c.status)(p, q, m)
+							return
+						}
+						takes(p, q, m)
+					}
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), c.within)
+				defer cancel()
+				began := time.Now()
+				_, err := l.Send(ctx, delivery.Message{ID: "m", To: "+18091234567", Body: strings.Repeat("0123456789", 40), Expires: time.Now().Add(time.Minute)})
+				word, partly := "", false
+				var e *delivery.Error
+				if errors.As(err, &e) {
+					word, partly = e.Class.String()+" "+e.Code, e.Partly
+				}
+				if took := time.Since(began).Round(time.Second); numbers != c.submits || word != c.error || partly != (c.error != "") || took != c.took {
+					t.Errorf("parts %s in %s, error %q, partly taken %v", numbers, took, word, partly)
+				}
+			})
+		})
+	}
+}
+
 func TestReceiptsAreAskedForAsConfigured(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[any]struct {

@@ -100,15 +100,20 @@ func (p *Provider) connect(ctx context.Context) (net.Conn, error) {
 // Send implements [delivery.Provider]. The parts of a long message are
 // submitted in turn. When one fails, the whole message has failed in that
 // part's class: a phone does not show a message that lacks a part, and as its
-// parts are numbered by the message's id, a later try completes it.
+// parts are numbered by the message's id, a later try completes it. That costs
+// more, so that parts behind the first wait for a carrier that asks for time.
 func (p *Provider) Send(ctx context.Context, m delivery.Message) (delivery.Receipt, error) {
 	parts, err := p.o.parts(m, p.clock.Now())
 	if err != nil {
 		return delivery.Receipt{}, &delivery.Error{Class: delivery.Rejected, Cause: err}
 	}
 	var r delivery.Receipt
-	for _, part := range parts {
-		id, err := p.submit(ctx, part)
+	for n, part := range parts {
+		submit := p.submit
+		if n > 0 {
+			submit = p.complete
+		}
+		id, err := submit(ctx, part)
 		if err != nil {
 			return delivery.Receipt{}, err
 		}
@@ -118,6 +123,40 @@ func (p *Provider) Send(ctx context.Context, m delivery.Message) (delivery.Recei
 	}
 	r.Expect = p.o.registered == everyReceipt && len(r.IDs) > 0
 	return r, nil
+}
+
+// partTries bounds how often a part behind the first is submitted in one call.
+const partTries = 3
+
+// complete hands over a part of a message of which another was taken. It does
+// what the carrier asks for while the call has time.
+func (p *Provider) complete(ctx context.Context, part short) (string, error) {
+	for try := 1; ; try++ {
+		id, err := p.submit(ctx, part)
+		var e *delivery.Error
+		if !errors.As(err, &e) {
+			return id, err
+		}
+		if e.Class != delivery.Throttled || try == partTries || !p.pause(ctx, e.After) {
+			e.Partly = true
+			return "", e
+		}
+	}
+}
+
+// pause waits for d, unless ctx ends before.
+func (p *Provider) pause(ctx context.Context, d time.Duration) bool {
+	if end, ok := ctx.Deadline(); ok && end.Sub(p.now()) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // submit hands one part over and returns the id that reports will name.
