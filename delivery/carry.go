@@ -65,17 +65,24 @@ func (c *Courier) carry(j *job) {
 func (c *Courier) expired(j *job) bool { return !c.o.Clock.Now().Before(j.dispatch.Message.Expires) }
 
 // park keeps a message that waits for another try in memory while the breakers
-// of all its providers are open: it costs the store nothing, is journaled once
-// it is tried, and goes within seconds once a provider is back.
+// of all providers that it may ask are open: it costs the store nothing, is
+// journaled once it is tried, and goes within seconds once a provider is back.
 func (c *Courier) park(j *job) bool {
 	m, now := &j.dispatch.Message, c.o.Clock.Now()
 	if !j.retry || !m.MayRetry(now) || len(j.ways) == 0 {
 		return false
 	}
+	shut := false
 	for _, provider := range j.ways {
-		if c.breakers.ready(c.place(provider, j), now) {
+		if !j.mayAsk(provider, now) {
+			continue
+		}
+		if shut = true; c.breakers.ready(c.place(provider, j), now) {
 			return false
 		}
+	}
+	if !shut {
+		return false
 	}
 	c.later(now.Add(parkPace+time.Duration(c.o.Jitter()*float64(parkPace))), j)
 	return true
@@ -109,7 +116,7 @@ func (c *Courier) wanted(j *job) (bool, error) {
 		j.hedge, j.refused = true, append(j.refused, claim.Dispatch.Message.Progress.Provider)
 	case otp.TaskSend:
 		if claim.Dispatch.Message.ID != j.dispatch.Message.ID { // the next leg of a plan
-			j.refused, j.ways = nil, nil
+			j.refused, j.rests, j.ways = nil, nil, nil
 		}
 	default:
 		return false, nil
@@ -132,6 +139,10 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Rejected.String()
 			continue
 		}
+		if !j.mayAsk(carrier.Provider, c.o.Clock.Now()) {
+			r.later(j.rests[carrier.Provider])
+			continue
+		}
 		if over, known := r.offer(carrier); over {
 			return r.verdict, known
 		}
@@ -140,7 +151,7 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 	for _, carrier := range way.Carriers {
 		j.ways = append(j.ways, carrier.Provider)
 	}
-	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.after)
+	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.next)
 	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost {
 		verdict = maybeSent(verdict) // somebody may have taken it, and nobody else did
 	}
@@ -159,7 +170,10 @@ func (c *Courier) admitted(j *job, carriers []otp.Carrier, r *roundOf) []otp.Car
 	if len(open) == 0 && !j.retry {
 		return carriers
 	}
-	if r.again = len(open) < len(carriers); len(open) == 0 {
+	if len(open) < len(carriers) {
+		r.later(now)
+	}
+	if len(open) == 0 {
 		r.verdict.Detail = "no provider is in order"
 	}
 	return open
@@ -175,10 +189,17 @@ type roundOf struct {
 	j       *job
 	text    otp.Text
 	verdict otp.Attempt
-	again   bool          // another round makes sense
-	after   time.Duration // and not before
+	next    time.Time // when the first of those that may be asked again can be; zero for none
 	tries   int
 	doubts  int // providers that may have taken it
+}
+
+// later notes that a provider may be asked again from then on, unless that is
+// too late for this message.
+func (r *roundOf) later(at time.Time) {
+	if !at.After(r.j.dispatch.Message.LastRetry()) && (r.next.IsZero() || at.Before(r.next)) {
+		r.next = at
+	}
 }
 
 // offer asks one provider. over says that the round has come to its end, known
@@ -236,8 +257,9 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 	case Rejected:
 		j.refused = append(j.refused, provider)
 	case Throttled, Unavailable:
-		r.again = true
-		r.after = max(r.after, afterOf(err))
+		at := c.o.Clock.Now().Add(afterOf(err))
+		j.rest(provider, at)
+		r.later(at)
 	case Unknown:
 		j.refused = append(j.refused, provider) // it may have it already
 		r.verdict.Copies++
@@ -286,20 +308,19 @@ func maybeSent(v otp.Attempt) otp.Attempt {
 }
 
 // afterRound decides whether another round follows: full jitter between half a
-// second and eight, and not before a provider asked to be called again.
-func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, again bool, after time.Duration) otp.Attempt {
-	if !again {
+// second and eight, and not before the first that may be asked can be.
+func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, next time.Time) otp.Attempt {
+	if next.IsZero() {
 		return v
 	}
 	ceiling := min(backoffMin<<min(of.Attempt+1, 8), backoffMax)
-	wait := backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin))
+	at := c.o.Clock.Now().Add(backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin)))
+	if next.After(at) {
+		at = next
+	}
 	m := *of
 	m.Attempt++
-	now := c.o.Clock.Now()
-	if asked := now.Add(after); after > wait && m.MayRetry(asked) {
-		wait = after
-	}
-	if at := now.Add(wait); m.MayRetry(at) {
+	if m.MayRetry(at) {
 		v.Result, v.NextAt = otp.EventRetry, at
 	}
 	return v
