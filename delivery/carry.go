@@ -78,17 +78,24 @@ func ofHedge(v otp.Attempt, before int) otp.Attempt {
 func (c *Courier) expired(j *job) bool { return !c.o.Clock.Now().Before(j.dispatch.Message.Expires) }
 
 // park keeps a message that waits for another try in memory while the breakers
-// of all its providers are open: it costs the store nothing, is journaled once
-// it is tried, and goes within seconds once a provider is back.
+// of all providers that it may ask are open: it costs the store nothing, is
+// journaled once it is tried, and goes within seconds once a provider is back.
 func (c *Courier) park(j *job) bool {
 	m, now := &j.dispatch.Message, c.o.Clock.Now()
 	if !j.retry || !m.MayRetry(now) || len(j.ways) == 0 {
 		return false
 	}
+	shut := false
 	for _, provider := range j.ways {
-		if c.breakers.ready(c.place(provider, j), now) {
+		if !j.mayAsk(provider, now) {
+			continue
+		}
+		if shut = true; c.breakers.ready(c.place(provider, j), now) {
 			return false
 		}
+	}
+	if !shut {
+		return false
 	}
 	c.later(now.Add(parkPace+time.Duration(c.o.Jitter()*float64(parkPace))), j)
 	return true
@@ -122,7 +129,7 @@ func (c *Courier) wanted(j *job) (bool, error) {
 		j.hedge, j.refused = true, append(j.refused, claim.Dispatch.Message.Progress.Provider)
 	case otp.TaskSend:
 		if claim.Dispatch.Message.ID != j.dispatch.Message.ID { // the next leg of a plan
-			j.refused, j.ways = nil, nil
+			j.refused, j.rests, j.ways = nil, nil, nil
 		}
 	default:
 		return false, nil
@@ -145,9 +152,8 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Rejected.String()
 			continue
 		}
-		if until := j.spared[carrier.Provider]; c.o.Clock.Now().Before(until) {
-			r.verdict.Provider, r.verdict.Detail = carrier.Provider, Throttled.String()
-			r.comeBack(until)
+		if !j.mayAsk(carrier.Provider, c.o.Clock.Now()) {
+			r.later(j.rests[carrier.Provider])
 			continue
 		}
 		if over, known := r.offer(carrier); over {
@@ -161,7 +167,7 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 	for _, carrier := range way.Carriers {
 		j.ways = append(j.ways, carrier.Provider)
 	}
-	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.again, r.until)
+	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.next)
 	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost && !j.hedge {
 		verdict = maybeSent(verdict) // somebody may have taken it, and nobody else did
 	}
@@ -181,7 +187,7 @@ func (c *Courier) admitted(j *job, carriers []otp.Carrier, r *roundOf) []otp.Car
 		return carriers
 	}
 	if len(open) < len(carriers) {
-		r.comeBack(now)
+		r.later(now)
 	}
 	if len(open) == 0 {
 		r.verdict.Detail = "no provider is in order"
@@ -199,34 +205,18 @@ type roundOf struct {
 	j       *job
 	text    otp.Text
 	verdict otp.Attempt
-	again   bool      // another round makes sense
-	until   time.Time // when the first provider may be asked again
+	next    time.Time // when the first of those that may be asked again can be; zero for none
 	tries   int
 	doubts  int // providers that may have taken it
 	parts   int // providers that took a part of it
 }
 
-// spared are the providers that asked to be left alone, and until when. The
-// others of a route do not wait for them.
-type spared map[string]time.Time
-
-// comeBack has another round follow, in which somebody may be asked at t.
-func (r *roundOf) comeBack(t time.Time) {
-	if !r.again || t.Before(r.until) {
-		r.again, r.until = true, t
+// later notes that a provider may be asked again from then on, unless that is
+// too late for this message.
+func (r *roundOf) later(at time.Time) {
+	if !at.After(r.j.dispatch.Message.LastRetry()) && (r.next.IsZero() || at.Before(r.next)) {
+		r.next = at
 	}
-}
-
-// spare leaves a provider alone until it may be asked again.
-func (r *roundOf) spare(provider string, after time.Duration) {
-	now, j := r.c.o.Clock.Now(), r.j
-	if after > 0 {
-		if j.spared == nil {
-			j.spared = make(spared)
-		}
-		j.spared[provider] = now.Add(after)
-	}
-	r.comeBack(now.Add(after))
 }
 
 // offer asks one provider. over says that the round has come to its end, known
@@ -288,7 +278,9 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 	case Rejected:
 		j.refused = append(j.refused, provider)
 	case Throttled, Unavailable:
-		r.spare(provider, afterOf(err))
+		at := c.o.Clock.Now().Add(afterOf(err))
+		j.rest(provider, at)
+		r.later(at)
 	case Unknown:
 		j.refused = append(j.refused, provider) // it may have it already
 		r.verdict.Copies++
@@ -342,16 +334,15 @@ func maybeSent(v otp.Attempt) otp.Attempt {
 }
 
 // afterRound decides whether another round follows: full jitter between half a
-// second and eight, and not before somebody may be asked, at until. Where that is
-// behind the last retry none follows: who asked for so long is not asked again.
-func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, again bool, until time.Time) otp.Attempt {
-	if !again {
+// second and eight, and not before the first that may be asked can be.
+func (c *Courier) afterRound(of *otp.Message, v otp.Attempt, next time.Time) otp.Attempt {
+	if next.IsZero() {
 		return v
 	}
 	ceiling := min(backoffMin<<min(of.Attempt+1, 8), backoffMax)
 	at := c.o.Clock.Now().Add(backoffMin + time.Duration(c.o.Jitter()*float64(ceiling-backoffMin)))
-	if at.Before(until) {
-		at = until
+	if next.After(at) {
+		at = next
 	}
 	m := *of
 	m.Attempt++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,16 +84,29 @@ type Courier struct {
 type job struct {
 	n        uint64
 	dispatch otp.Dispatch
-	claim    bool         // must be claimed before it is sent
-	seen     time.Time    // when the core last said that it is wanted
-	refused  []string     // providers that will never take it
-	spared   spared       // providers that asked to be left alone
-	retry    bool         // it was tried before
-	hedge    bool         // it is a second copy for want of a receipt
-	feigned  *otp.Attempt // what is to be told of a decoy, after as long as a provider might take
-	lost     bool         // every copy before it was taken and will not arrive
-	ways     []string     // providers of its route, once known
-	country  string       // of a message that waits for its receipt
+	claim    bool                 // must be claimed before it is sent
+	seen     time.Time            // when the core last said that it is wanted
+	refused  []string             // providers that will never take it
+	rests    map[string]time.Time // until when providers asked to be left alone; a message that another server takes over begins without
+	retry    bool                 // it was tried before
+	hedge    bool                 // it is a second copy for want of a receipt
+	feigned  *otp.Attempt         // what is to be told of a decoy, after as long as a provider might take
+	lost     bool                 // every copy before it was taken and will not arrive
+	ways     []string             // providers of its route, once known
+	country  string               // of a message that waits for its receipt
+}
+
+// mayAsk tells whether a provider may be asked for the message now.
+func (j *job) mayAsk(provider string, now time.Time) bool {
+	return !slices.Contains(j.refused, provider) && !now.Before(j.rests[provider])
+}
+
+// rest leaves a provider alone until then.
+func (j *job) rest(provider string, until time.Time) {
+	if j.rests == nil {
+		j.rests = make(map[string]time.Time)
+	}
+	j.rests[provider] = until
 }
 
 // New returns a courier that carries nothing until Start.

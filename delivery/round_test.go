@@ -254,6 +254,112 @@ func TestAnOpenBreakerSendsTrafficToTheOthers(t *testing.T) {
 	})
 }
 
+// asks refuses and asks to be left alone for a while.
+func asks(class delivery.Class, after time.Duration) answer {
+	return func(context.Context, delivery.Message) error {
+		return &delivery.Error{Class: class, After: after, Cause: errors.New("as it was told")}
+	}
+}
+
+// TestAProviderThatAsksForTimeIsLeftAloneAndHoldsUpNoOther: the code lives 300 s,
+// and is tried again for 270 of them.
+func TestAProviderThatAsksForTimeIsLeftAloneAndHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		a, b    []answer
+		asked   string
+		journal string
+		within  time.Duration // the last try, at the latest
+		from    time.Duration // and at the earliest
+	}{
+		{
+			"the other goes round at its own pace",
+			[]answer{asks(delivery.Throttled, time.Minute)},
+			[]answer{fails, fails, takes},
+			"a b b b", "retry unavailable, retry unavailable, sent vendor", 5 * time.Second, time.Second,
+		},
+		{
+			"it is asked again when its time has come",
+			[]answer{asks(delivery.Unavailable, time.Minute), takes},
+			[]answer{rejects},
+			"a b a", "retry rejected, sent vendor", time.Minute + time.Second, time.Minute,
+		},
+		{
+			"of two that ask for time each has its own",
+			[]answer{asks(delivery.Throttled, 2*time.Minute), takes},
+			[]answer{asks(delivery.Throttled, time.Minute), rejects},
+			"a b b a", "retry throttled, retry rejected, sent vendor", 2*time.Minute + time.Second, 2 * time.Minute,
+		},
+		{
+			"one that asks for longer than the code is tried is asked once",
+			[]answer{asks(delivery.Throttled, 271*time.Second), takes},
+			[]answer{fails, takes},
+			"a b b", "retry unavailable, sent vendor", 2 * time.Second, 0,
+		},
+		{
+			"when all do so it is over",
+			[]answer{asks(delivery.Unavailable, time.Hour)},
+			[]answer{asks(delivery.Throttled, 271*time.Second)},
+			"a b", "unsent throttled", 0, 0,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				h := newHouse("a", "b")
+				s := h.serve(t, 1, carriers{"a": c.a, "b": c.b})
+				id := s.send(t, 1)
+				pass(5 * time.Minute)
+				if got := h.line.names(); got != c.asked {
+					t.Fatalf("asked %q, want %q", got, c.asked)
+				}
+				if got := bare(h.tries(t, id)); got != c.journal {
+					t.Errorf("journal %q, want %q", got, c.journal)
+				}
+				calls := h.line.all()
+				if took := calls[len(calls)-1].at.Sub(calls[0].at); took < c.from || took > c.within {
+					t.Errorf("the last try after %s, want %s to %s", took, c.from, c.within)
+				}
+			})
+		})
+	}
+}
+
+// TestAMessageWaitsForWhoIsOutOfOrderThoughAnotherIsNotToBeAsked: who refused the
+// message, or asks for time, has a closed breaker, and is no reason for rounds
+// in which nobody is asked.
+func TestAMessageWaitsForWhoIsOutOfOrderThoughAnotherIsNotToBeAsked(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]answer{"rejected": rejects, "asked for time": asks(delivery.Throttled, 4*time.Minute)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				h := newHouse("a", "b")
+				back := time.Now().Add(2 * time.Minute)
+				broken := func(context.Context, delivery.Message) error {
+					if time.Now().Before(back) {
+						return &delivery.Error{Class: delivery.Unavailable}
+					}
+					return nil
+				}
+				s := h.serve(t, 1, carriers{"a": {first}, "b": {broken}})
+				ids := make([]otp.ID, 4) // few, so that a's breaker stays closed
+				for n := range ids {
+					ids[n] = s.send(t, n)
+				}
+				pass(3 * time.Minute)
+				for _, id := range ids {
+					got := bare(h.tries(t, id))
+					if !strings.HasSuffix(got, "sent vendor") || strings.Contains(got, "no provider") {
+						t.Errorf("journal %q", got)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestNoRetryShortlyBeforeTheCodeExpires(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
@@ -362,56 +468,6 @@ func TestLogHoldsNoCodeAndNoAddress(t *testing.T) {
 			}
 		}
 	})
-}
-
-// asks refuses and asks to be left alone for a time.
-func asks(after time.Duration) answer {
-	return func(context.Context, delivery.Message) error {
-		return &delivery.Error{Class: delivery.Throttled, After: after, Cause: errors.New("as it was told")}
-	}
-}
-
-func TestWhoAsksToBeLeftAloneIsAndNobodyElse(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name    string
-		a, b    []answer
-		asked   string
-		within  time.Duration // from the first call to the last
-		atLeast time.Duration
-		journal string
-	}{
-		{"alone, it is asked again in its time", []answer{asks(20 * time.Second), takes}, nil, "a a", 20 * time.Second, 20 * time.Second, "retry, sent"},
-		{"alone, and for longer than the code lives", []answer{asks(time.Hour)}, nil, "a", 0, 0, "unsent"},
-		{"another is asked at the usual pace", []answer{asks(20 * time.Second)}, []answer{fails, takes}, "a b b", 2 * time.Second, 500 * time.Millisecond, "retry, sent"},
-		{"the other is away for good", []answer{asks(20 * time.Second), takes}, []answer{rejects}, "a b a", 20 * time.Second, 20 * time.Second, "retry, sent"},
-		{"it wants nothing of this message, and the other comes back", []answer{asks(time.Hour)}, []answer{fails, fails, takes}, "a b b b", 6 * time.Second, time.Second, "retry, retry, sent"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			inBubble(t, func(t *testing.T) {
-				h, all := newHouse("a"), carriers{"a": c.a}
-				if c.b != nil {
-					h, all["b"] = newHouse("a", "b"), c.b
-				}
-				h.shape = func(a *otp.Tenant) { // in this order
-					for i := range a.Routes[0].Providers {
-						a.Routes[0].Providers[i].Priority = i + 1
-					}
-				}
-				id := h.serve(t, 1, all).send(t, 1)
-				pass(5 * time.Minute)
-				calls := h.line.all()
-				took := calls[len(calls)-1].at.Sub(calls[0].at)
-				if h.line.names() != c.asked || took > c.within || took < c.atLeast {
-					t.Errorf("asked %q within %s", h.line.names(), took)
-				}
-				if got := kinds(h.tries(t, id)); got != c.journal || h.outbox(t) != 0 {
-					t.Errorf("journal %q", got)
-				}
-			})
-		})
-	}
 }
 
 // What a carrier took of a long message is paid, though the message failed there.
