@@ -72,6 +72,9 @@ func (s *Service) claim(now time.Time, st *State, b bills, m Message) (Claim, er
 	p := &d.Message.Progress
 	if !ok || v.Status != Pending || !now.Before(v.Expires) || !v.led(m.ID) && (!stored.Taken() || p.Await <= 0) {
 		b.of.settle(now, st, &d.Message, 0) // a try that was not made costs nothing
+		if mayHave := stored.Owner != s.o.Server && !now.Before(stored.NextAt); ok && !stored.Taken() && stored.Copies == 0 && !mayHave {
+			b.of.count(now, st, &v, -1)
+		}
 		d.drop(now, st, v.led(m.ID))
 		return Claim{}, nil
 	}

@@ -251,6 +251,60 @@ func TestADayHasSoManyMessages(t *testing.T) {
 	start(t, w, vendor(line(10)))
 }
 
+// What no carrier can have taken is no message of the day, and neither is a decoy.
+func TestAMessageThatNeverLeftIsGivenBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		limit int
+		act   func(t *testing.T, w *world.World)
+		given bool
+	}{
+		{"nobody took it", 1, func(t *testing.T, w *world.World) {
+			start(t, w, vendor(line(1)))
+			tell(t, w, w.Courier.Dispatches()[0], otp.Attempt{Result: otp.EventUnsent})
+		}, true},
+		{"it was canceled while it waited", 1, func(t *testing.T, w *world.World) {
+			v, _ := start(t, w, vendor(line(1)))
+			d := w.Courier.Dispatches()[0]
+			tell(t, w, d, otp.Attempt{Result: otp.EventRetry, NextAt: w.Clock.Now().Add(time.Second)})
+			if _, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: "modica", Ref: otp.Ref{ID: v.ID}}); err != nil {
+				t.Fatal(err)
+			}
+			task(t, w, d.Message, otp.TaskNothing)
+		}, true},
+		{"it may have been taken, and was canceled", 1, func(t *testing.T, w *world.World) {
+			v, _ := start(t, w, vendor(line(1)))
+			d := w.Courier.Dispatches()[0]
+			tell(t, w, d, otp.Attempt{Result: otp.EventRetry, NextAt: w.Clock.Now().Add(time.Second), Copies: 1})
+			if _, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: "modica", Ref: otp.Ref{ID: v.ID}}); err != nil {
+				t.Fatal(err)
+			}
+			task(t, w, d.Message, otp.TaskNothing)
+		}, false},
+		{"a decoy", 2, func(t *testing.T, w *world.World) {
+			start(t, w, vendor(line(1)))
+			decoy := native(line(2))
+			decoy.Decoy = true
+			if _, err := w.Start(t.Context(), decoy); err != nil {
+				t.Fatal(err)
+			}
+			tell(t, w, w.Courier.Dispatches()[1], otp.Attempt{Result: otp.EventUnsent})
+			start(t, w, vendor(line(3)))
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := limited(t, func(l *otp.Limits) { l.DayMessages = c.limit })
+			c.act(t, w)
+			_, err := w.Start(t.Context(), vendor(line(9)))
+			if given := err == nil; given != c.given {
+				t.Errorf("the day has room: %v (%v)", given, err)
+			}
+		})
+	}
+}
+
 func TestChecksOfAClient(t *testing.T) {
 	t.Parallel()
 	w := limited(t, func(l *otp.Limits) { l.Checks = rate(t, "3/1h") })

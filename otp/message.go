@@ -37,9 +37,7 @@ func (v *Verification) post(now time.Time, st *State, paid purse, m Message) (Me
 	if err := paid.reserve(now, st, &m, v); err != nil {
 		return m, err
 	}
-	if !v.Spec.Decoy {
-		paid.count(now, st, 1)
-	}
+	paid.count(now, st, v, 1)
 	st.Messages.Put(m.ID, m)
 	return m, nil
 }
@@ -217,7 +215,7 @@ func (r *report) decide(now time.Time, st *State) (failure error) {
 	}
 	d.tell(now, st, &stored, a)
 	if a.Result == EventUnsent && a.Copies == 0 {
-		r.paid.count(now, st, -1) // no carrier can have taken it
+		r.paid.count(now, st, &d.Verification, -1) // no carrier can have taken it
 	}
 	if a.Result == EventRetry {
 		r.paid.spend(now, st, &stored, a.Cost)

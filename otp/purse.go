@@ -180,9 +180,9 @@ func (p purse) row(st *State) Counter {
 }
 
 // count counts messages of the day, or takes back one that no carrier can have
-// taken.
-func (p purse) count(now time.Time, st *State, n int) {
-	if !p.open() {
+// taken. Decoys are none.
+func (p purse) count(now time.Time, st *State, v *Verification, n int) {
+	if !p.open() || v.Spec.Decoy {
 		return
 	}
 	row := p.row(st)
