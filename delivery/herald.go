@@ -170,38 +170,43 @@ func (h *herald) tell(m otp.Message, hook string) {
 	if ctx.Err() != nil && !told.Done {
 		return // it stays in the outbox
 	}
-	next, off := h.judge(m, told)
-	if err := h.service.Noticed(context.WithoutCancel(ctx), m, next, off); err != nil {
+	t := h.judge(m, told)
+	off, err := h.service.Noticed(context.WithoutCancel(ctx), m, t)
+	if err != nil {
 		h.again(m, "note what a webhook heard", err)
 		return
 	}
-	if !next.IsZero() {
-		m.Attempt, m.NextAt = m.Attempt+1, next
+	log := h.c.o.Log.With("tenant", m.Tenant, "why", told.Why)
+	switch {
+	case !t.NextAt.IsZero():
+		log.Info("a webhook did not hear", "attempt", m.Attempt+1)
+		m.Attempt, m.NextAt = m.Attempt+1, t.NextAt
 		h.accept(m)
+	case off:
+		log.Error("a webhook is switched off", "advice", "mend it, then run `aldaba webhook enable`")
+	case !t.Heard && !t.Gone:
+		log.Warn("a webhook did not hear an event, and others meanwhile; it is not told again", "verification_id", m.Verification.String())
 	}
 }
 
 // heraldPatience is the longest that an endpoint may ask to be left alone: a day
-// would be all that an event has, and switch its webhook off.
+// would be all that an event has, and may switch its webhook off.
 const heraldPatience = time.Hour
 
-// judge decides when an event is told again, or that its webhook is off.
-func (h *herald) judge(m otp.Message, told Told) (next time.Time, off bool) {
-	if told.Done {
-		return time.Time{}, false
-	}
+// judge decides what follows from an answer: that the event is told again, or
+// not.
+func (h *herald) judge(m otp.Message, told Told) otp.Telling {
 	waits := heraldWaits()
-	if !told.Gone && m.Attempt < len(waits) {
-		wait := max(waits[m.Attempt], min(told.After, heraldPatience))
-		wait += time.Duration(h.c.o.Jitter() * float64(wait) / 10)
-		if at := h.c.o.Clock.Now().Add(wait); at.Before(m.Expires) {
-			h.c.o.Log.Info("a webhook did not hear", "tenant", m.Tenant, "why", told.Why, "attempt", m.Attempt+1)
-			return at, false
-		}
+	if told.Done || told.Gone || m.Attempt >= len(waits) {
+		return otp.Telling{Heard: told.Done, Gone: told.Gone}
 	}
-	h.c.o.Log.Error("a webhook is switched off", "tenant", m.Tenant, "why", told.Why,
-		"advice", "mend it, then run `aldaba webhook enable`")
-	return time.Time{}, true
+	wait := max(waits[m.Attempt], min(told.After, heraldPatience))
+	wait += time.Duration(h.c.o.Jitter() * float64(wait) / 10)
+	at := h.c.o.Clock.Now().Add(wait)
+	if !at.Before(m.Expires) {
+		return otp.Telling{}
+	}
+	return otp.Telling{NextAt: at}
 }
 
 // again tries once more when the store is back.

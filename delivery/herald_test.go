@@ -107,6 +107,95 @@ func TestAWebhookIsToldAgainForADay(t *testing.T) {
 	})
 }
 
+// deafTo makes the listener's application refuse one kind of event, always.
+func (l *listener) deafTo(kind string) func(context.Context, otp.Notice) delivery.Told {
+	return func(ctx context.Context, n otp.Notice) delivery.Told {
+		if told := l.tell(ctx, n); !strings.Contains(string(n.Body), "verification."+kind) {
+			return told
+		}
+		return delivery.Told{Why: "Bad Request"}
+	}
+}
+
+// cancel ends a verification.
+func (s *server) cancel(t *testing.T, id otp.ID) {
+	t.Helper()
+	if _, err := s.Cancel(t.Context(), otp.CancelRequest{Caller: otp.Caller{Tenant: "acme"}, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: id}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOneEventThatIsNeverHeardSwitchesNothingOff(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{}
+		h := listening(t, l)
+		h.tell = l.deafTo("canceled")
+		s := h.serve(t, 1, carriers{"a": nil})
+		s.cancel(t, s.send(t, 1))
+		pass(5 * time.Hour)
+		s.send(t, 2) // between the first try and the last
+		pass(20 * time.Hour)
+		if n := len(l.all()); n != 1+7+1 || h.outbox(t) != 0 {
+			t.Errorf("told %d times, %d in the outbox", n, h.outbox(t))
+		}
+		if log := h.log.String(); strings.Count(log, "it is not told again") != 1 || strings.Contains(log, "switched off") {
+			t.Errorf("the log: %s", log)
+		}
+		s.send(t, 3)
+		rest()
+		if n := len(l.all()); n != 1+7+1+1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
+
+// TestAWebhookThatHeardAnotherServerStaysOn: which server tells an event is
+// chance, and none remembers over a restart.
+func TestAWebhookThatHeardAnotherServerStaysOn(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{}
+		h := listening(t, l)
+		h.tell = l.deafTo("canceled")
+		one := h.serve(t, 1, carriers{"a": nil})
+		one.cancel(t, one.send(t, 1))
+		pass(time.Hour)
+		one.stop(time.Minute)
+		two := h.serve(t, 2, carriers{"a": nil})
+		two.send(t, 2)
+		pass(time.Hour)
+		two.stop(time.Minute)
+		heard := len(l.all())
+		three := h.serve(t, 3, carriers{"a": nil}) // it tells the one that is never heard, and nothing else
+		pass(21 * time.Hour)
+		if was, err := three.SwitchOn(t.Context(), "acme", "https://a.example/hook"); err != nil || was || len(l.all()) == heard || h.outbox(t) != 0 {
+			t.Errorf("it was off: %v, %v, after %d and %d tries; %d in the outbox", was, err, heard, len(l.all()), h.outbox(t))
+		}
+	})
+}
+
+// TestAWebhookThatHeardBeforeAndNothingSinceIsSwitchedOff: what it heard before
+// the event does not speak for it.
+func TestAWebhookThatHeardBeforeAndNothingSinceIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{answers: []delivery.Told{{Done: true}, {Why: "it is down"}}}
+		h := listening(t, l)
+		s := h.serve(t, 1, carriers{"a": nil})
+		s.send(t, 1)
+		pass(2 * time.Minute)
+		s.send(t, 2)
+		pass(25 * time.Hour)
+		if was, err := s.SwitchOn(t.Context(), "acme", "https://a.example/hook"); err != nil || !was {
+			t.Errorf("it was off: %v, %v", was, err)
+		}
+		if log := h.log.String(); strings.Count(log, "a webhook is switched off") != 1 {
+			t.Errorf("the log: %s", log)
+		}
+	})
+}
+
 // TestAWebhookThatAsksForADayIsToldWithinHours: a wait as long as the event's own
 // life would be the end of it, and of the webhook.
 func TestAWebhookThatAsksForADayIsToldWithinHours(t *testing.T) {
