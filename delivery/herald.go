@@ -13,7 +13,8 @@ import (
 // recommendation, which together last a day and some.
 const (
 	heraldWorkers  = 16 // events in hand at once
-	heraldPerHook  = 4  // of them for one webhook, so that a slow one holds up no other
+	heraldPerHook  = 4  // of them for one webhook that heard its last; for others 1
+	heraldVain     = 8  // of them for all webhooks together that did not hear their last
 	heraldMax      = 100_000
 	heraldLastWait = 14 * time.Hour
 )
@@ -32,15 +33,42 @@ type Told struct {
 }
 
 // herald tells tenants' webhooks of events, apart from the messages for people.
+//
+// Of those that may be told the one goes first whose turn was longest ago. So
+// webhooks that do not answer hold half of the workers at most, one each, from
+// their first try in vain on, and the other half is for those that hear. Until
+// then one that heard may have four in hand that hang, for one time-out.
 type herald struct {
 	c *Courier
 
 	mu      sync.Mutex
 	service *otp.Service
-	queue   notices
-	busy    map[string]int // by webhook
+	hooks   map[string]*ear // that have anything to hear, or did not hear their last
+	waiting int             // events in all queues
 	working int
+	turns   uint64
 	rouse   context.CancelFunc // ends the wait of work
+}
+
+// ear is one webhook, as this server knows it.
+type ear struct {
+	queue notices
+	busy  int
+	turn  uint64 // when it was last told anything
+	heard bool   // its last try; neither before the first
+	vain  bool
+}
+
+// may tells whether a webhook may be told one more event, while others that did
+// not hear hold some workers.
+func (e *ear) may(vain int) bool {
+	switch {
+	case e.heard:
+		return e.busy < heraldPerHook
+	case e.vain:
+		return e.busy == 0 && vain < heraldVain
+	}
+	return e.busy == 0
 }
 
 // notices is a heap of rows by when they are due.
@@ -67,7 +95,7 @@ func (q *notices) Pop() any {
 }
 
 func newHerald(c *Courier) *herald {
-	return &herald{c: c, busy: make(map[string]int)}
+	return &herald{c: c, hooks: make(map[string]*ear)}
 }
 
 // start begins to tell.
@@ -78,16 +106,33 @@ func (h *herald) start(s *otp.Service) {
 	h.c.done.Go(h.work)
 }
 
-// accept queues a row. Beyond a bound it stays in the outbox until the next
-// start: webhooks that are so far behind hear late.
+// accept queues a row. Beyond a bound one of the longest queue stays in the
+// outbox until the next start: webhooks that are far behind hear late, and take
+// no room from the others.
 func (h *herald) accept(m otp.Message) {
 	h.mu.Lock()
-	if len(h.queue) < heraldMax {
-		heap.Push(&h.queue, m)
+	e := h.hooks[nameOf(&m)]
+	if e == nil {
+		e = &ear{}
+		h.hooks[nameOf(&m)] = e
+	}
+	heap.Push(&e.queue, m)
+	if h.waiting++; h.waiting > heraldMax {
+		longest := e
+		for _, other := range h.hooks {
+			if len(other.queue) > len(longest.queue) {
+				longest = other
+			}
+		}
+		longest.queue.Pop() // a leaf: what is left is a heap
+		h.waiting--
 	}
 	h.mu.Unlock()
 	h.wake()
 }
+
+// nameOf names the webhook of a row.
+func nameOf(m *otp.Message) string { return m.Tenant + " " + m.Progress.Provider }
 
 func (h *herald) wake() {
 	h.mu.Lock()
@@ -100,7 +145,7 @@ func (h *herald) wake() {
 func (h *herald) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.queue) + h.working
+	return h.waiting + h.working
 }
 
 // work hands rows that are due to workers.
@@ -122,35 +167,51 @@ func (h *herald) release() (context.Context, time.Time) {
 	var ctx context.Context
 	ctx, h.rouse = context.WithCancel(h.c.ctx)
 	now := h.c.o.Clock.Now()
-	var held []otp.Message
-	for len(h.queue) > 0 && !h.queue[0].NextAt.After(now) && h.working < heraldWorkers {
-		m := heap.Pop(&h.queue).(otp.Message)
-		hook := m.Tenant + " " + m.Progress.Provider
-		if h.busy[hook] >= heraldPerHook {
-			held = append(held, m)
-			continue
+	for h.working < heraldWorkers {
+		e := h.next(now)
+		if e == nil {
+			break
 		}
-		h.busy[hook]++
+		m := heap.Pop(&e.queue).(otp.Message)
+		h.turns++
+		e.turn = h.turns
+		h.waiting--
+		e.busy++
 		h.working++
-		h.c.done.Go(func() { h.tell(m, hook) })
-	}
-	for _, m := range held {
-		heap.Push(&h.queue, m)
+		h.c.done.Go(func() { h.tell(m, e) })
 	}
 	next := now.Add(time.Hour)
-	if len(h.queue) > 0 && h.queue[0].NextAt.After(now) {
-		next = h.queue[0].NextAt
+	for _, e := range h.hooks {
+		if len(e.queue) > 0 && e.queue[0].NextAt.After(now) && e.queue[0].NextAt.Before(next) {
+			next = e.queue[0].NextAt
+		}
 	}
 	return ctx, next
 }
 
+// next returns the webhook that is told now, or nil. The caller holds the lock.
+func (h *herald) next(now time.Time) (first *ear) {
+	vain := 0
+	for _, e := range h.hooks {
+		if e.vain {
+			vain += e.busy
+		}
+	}
+	for _, e := range h.hooks {
+		if len(e.queue) > 0 && !e.queue[0].NextAt.After(now) && e.may(vain) && (first == nil || e.turn < first.turn) {
+			first = e
+		}
+	}
+	return first
+}
+
 // tell tells one event once and notes what became of it.
-func (h *herald) tell(m otp.Message, hook string) {
+func (h *herald) tell(m otp.Message, e *ear) {
 	defer func() {
 		h.mu.Lock()
 		h.working--
-		if h.busy[hook]--; h.busy[hook] == 0 {
-			delete(h.busy, hook)
+		if e.busy--; e.busy == 0 && len(e.queue) == 0 && !e.vain {
+			delete(h.hooks, nameOf(&m))
 		}
 		h.mu.Unlock()
 		h.wake()
@@ -170,6 +231,9 @@ func (h *herald) tell(m otp.Message, hook string) {
 	if ctx.Err() != nil && !told.Done {
 		return // it stays in the outbox
 	}
+	h.mu.Lock()
+	e.heard, e.vain = told.Done, !told.Done
+	h.mu.Unlock()
 	t := h.judge(m, told)
 	off, err := h.service.Noticed(context.WithoutCancel(ctx), m, t)
 	if err != nil {

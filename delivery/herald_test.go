@@ -2,12 +2,16 @@ package delivery_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 )
@@ -51,15 +55,75 @@ func listening(t *testing.T, l *listener) *house {
 	t.Helper()
 	h := newHouse("a")
 	h.tell = l.tell
-	const url = "https://a.example/hook"
+	hook := webhook(t, "https://a.example/hook")
+	h.shape = func(a *otp.Tenant) { a.Webhooks = []otp.Webhook{hook} }
+	return h
+}
+
+func webhook(t *testing.T, url string) otp.Webhook {
+	t.Helper()
 	sealed, err := otptest.Ring(t).SealText(otptest.Start, strings.NewReader(strings.Repeat("n", 64)), otp.WebhookSecret("acme", url), "whsec_x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.shape = func(a *otp.Tenant) {
-		a.Webhooks = []otp.Webhook{{URL: url, Secret: sealed, Events: []otp.EventKind{otp.EventSent, otp.EventCanceled}}}
+	return otp.Webhook{URL: url, Secret: sealed, Events: []otp.EventKind{otp.EventSent, otp.EventCanceled}}
+}
+
+// street is a house whose tenant has webhooks that hang from a time on, each try
+// until its time-out, and one that hears at once.
+type street struct {
+	*house
+	hangs func() bool
+
+	mu    sync.Mutex
+	deaf  bool            // the good one refuses its next event, and hears again
+	hung  int             // tries that hang now
+	most  int             // and the most of them since it was last set to nothing
+	after []time.Duration // from each event to its being heard
+}
+
+func newStreet(t *testing.T, hanging int, hangs func() bool) *street {
+	t.Helper()
+	s := &street{house: newHouse("a"), hangs: hangs}
+	hooks := []otp.Webhook{webhook(t, "https://good.example")}
+	for n := range hanging {
+		hooks = append(hooks, webhook(t, fmt.Sprintf("https://dead%d.example", n)))
 	}
-	return h
+	s.shape = func(a *otp.Tenant) { a.Webhooks = hooks }
+	s.house.tell = s.tell
+	return s
+}
+
+func (s *street) tell(ctx context.Context, n otp.Notice) delivery.Told {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case n.URL == "https://good.example" && s.deaf:
+		s.deaf = false
+		return delivery.Told{Why: "Bad Request"}
+	case n.URL == "https://good.example":
+		var body struct{ Timestamp time.Time }
+		_ = json.Unmarshal(n.Body, &body)
+		s.after = append(s.after, s.clock.Now().Sub(body.Timestamp))
+	case s.hangs():
+		s.hung++
+		s.most = max(s.most, s.hung)
+		s.mu.Unlock()
+		_ = after(10*time.Second)(ctx, delivery.Message{})
+		s.mu.Lock()
+		s.hung--
+		return delivery.Told{Why: "no answer in time"}
+	}
+	return delivery.Told{Done: true}
+}
+
+// worst is the longest that an event took to be heard, and how many were; they
+// are forgotten.
+func (s *street) worst() (time.Duration, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.after, s.most = nil, 0 }()
+	return slices.Max(append(s.after, 0)), len(s.after)
 }
 
 func TestAWebhookHearsWhatItAskedFor(t *testing.T) {
@@ -317,4 +381,100 @@ func TestASlowWebhookHoldsUpNoMessage(t *testing.T) {
 			t.Errorf("%d of 100 events were told", n)
 		}
 	})
+}
+
+// TestWebhooksThatHangHoldUpNoOther: forty that never answered, and four that
+// stop when they have several in hand.
+func TestWebhooksThatHangHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		hooks   int
+		heard   bool          // they heard before
+		atFirst time.Duration // that an event of another waits until they are known
+		most    int           // tries that hang at once from then on
+	}{
+		{"forty from the start", 40, false, 30 * time.Second, 8},
+		{"four that heard", 4, true, 10 * time.Second, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				hang := !c.heard
+				h := newStreet(t, c.hooks, func() bool { return hang })
+				s := h.serve(t, 1, carriers{"a": nil})
+				s.send(t, 0)
+				rest()
+				hang = true
+				for n := range 100 { // at once, so that all workers are wanted
+					s.send(t, 1+n)
+				}
+				pass(time.Minute)
+				if took, n := h.worst(); took > c.atFirst || n != 101 {
+					t.Errorf("at first %d events were heard, the last after %s", n, took)
+				}
+				for n := range 60 {
+					s.send(t, 200+n)
+					pass(time.Second)
+				}
+				h.mu.Lock()
+				most := h.most
+				h.mu.Unlock()
+				if took, n := h.worst(); took > 10*time.Millisecond || n != 60 || most != c.most {
+					t.Errorf("then %d events were heard, the last after %s; %d hung at once", n, took, most)
+				}
+			})
+		})
+	}
+}
+
+// TestAWebhookThatRefusedOneEventHasItsTurnAmongThoseThatHang: it has fewer and
+// younger events than they have, which is no reason that it waits for ever.
+func TestAWebhookThatRefusedOneEventHasItsTurnAmongThoseThatHang(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := newStreet(t, 16, func() bool { return true })
+		s := h.serve(t, 1, carriers{"a": nil})
+		for n := range 100 {
+			s.send(t, n)
+		}
+		pass(time.Minute)
+		h.worst()
+		h.mu.Lock()
+		h.deaf = true
+		h.mu.Unlock()
+		for n := range 3 {
+			s.send(t, 200+n)
+		}
+		pass(time.Minute)
+		// Eight workers for 17 webhooks, of which 16 take 10 s: its turn comes after 20 s.
+		if took, n := h.worst(); n != 3 || took > 31*time.Second {
+			t.Errorf("%d of 3 events were heard, the last after %s", n, took)
+		}
+	})
+}
+
+// TestWebhooksFarBehindLeaveRoomForTheOthers: the courier is not started, so that
+// what it accepts waits.
+func TestWebhooksFarBehindLeaveRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	c := delivery.New(delivery.Options{Clock: clock.New(0)})
+	accept := func(hook byte, n int) (queued int) {
+		for range n {
+			c.Accept(otp.Dispatch{Message: otp.Message{
+				Kind: otp.EventMessage, Tenant: "acme", Verification: otp.ID{hook}, Progress: otp.Progress{Provider: fmt.Sprint(hook)},
+			}})
+		}
+		return len(c.Holding(otp.ID{hook}))
+	}
+	const room = 100_000
+	if got := accept(1, room+1); got != room {
+		t.Errorf("%d are queued", got)
+	}
+	for hook := range byte(20) {
+		accept(2+hook, 10_000)
+	}
+	if got := accept(30, 1000); got != 1000 || c.Queue().Events != room {
+		t.Errorf("%d of 1000 are queued beside those that are far behind, %d in all", got, c.Queue().Events)
+	}
 }

@@ -53,8 +53,10 @@ func (c *Courier) Holding(id otp.ID) (all []otp.Message) {
 	}
 	c.mu.Unlock()
 	c.herald.mu.Lock()
-	for i := range c.herald.queue {
-		keep(&c.herald.queue[i])
+	for _, e := range c.herald.hooks {
+		for i := range e.queue {
+			keep(&e.queue[i])
+		}
 	}
 	c.herald.mu.Unlock()
 	slices.SortFunc(all, func(a, b otp.Message) int {
