@@ -170,7 +170,7 @@ func TestAWebhookIsSwitchedOnAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Service.Noticed(t.Context(), m, time.Time{}, true); err != nil {
+	if _, err := a.Service.Noticed(t.Context(), m, otp.Telling{Gone: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`{"was_off":true}`, `{"was_off":false}`} {

@@ -10,16 +10,13 @@ import (
 )
 
 // How tenants' webhooks are told. The waits are those of Standard Webhooks'
-// recommendation, which together last a day and some. A webhook whose last answer
-// was no good gets one event at a time, and all of those together no more than
-// half of the workers, so that they hold up the others for one time-out at most.
+// recommendation, which together last a day and some.
 const (
-	heraldWorkers   = 64 // events in hand at once
-	heraldAiling    = heraldWorkers / 2
-	heraldPerHook   = 4       // of them for one webhook
-	heraldMax       = 100_000 // events that wait
-	heraldMaxOfHook = heraldMax / 4
-	heraldLastWait  = 14 * time.Hour
+	heraldWorkers  = 16 // events in hand at once
+	heraldPerHook  = 4  // of them for one webhook that heard its last; for others 1
+	heraldVain     = 8  // of them for all webhooks together that did not hear their last
+	heraldMax      = 100_000
+	heraldLastWait = 14 * time.Hour
 )
 
 // heraldWaits lists the waits between the tries.
@@ -36,24 +33,42 @@ type Told struct {
 }
 
 // herald tells tenants' webhooks of events, apart from the messages for people.
+//
+// Of those that may be told the one goes first whose turn was longest ago. So
+// webhooks that do not answer hold half of the workers at most, one each, from
+// their first try in vain on, and the other half is for those that hear. Until
+// then one that heard may have four in hand that hang, for one time-out.
 type herald struct {
 	c *Courier
 
 	mu      sync.Mutex
 	service *otp.Service
-	hooks   map[string]*listener // by tenant and URL, while something waits for them
-	waiting int
+	hooks   map[string]*ear // that have anything to hear, or did not hear their last
+	waiting int             // events in all queues
 	working int
-	ailing  int                // of them, for webhooks that are ailing
+	turns   uint64
 	rouse   context.CancelFunc // ends the wait of work
 }
 
-// listener is a webhook and what waits for it.
-type listener struct {
-	queue  notices
-	busy   int
-	ailing bool      // its last answer was no good
-	heard  time.Time // when it last heard something, since then something has waited
+// ear is one webhook, as this server knows it.
+type ear struct {
+	queue notices
+	busy  int
+	turn  uint64 // when it was last told anything
+	heard bool   // its last try; neither before the first
+	vain  bool
+}
+
+// may tells whether a webhook may be told one more event, while others that did
+// not hear hold some workers.
+func (e *ear) may(vain int) bool {
+	switch {
+	case e.heard:
+		return e.busy < heraldPerHook
+	case e.vain:
+		return e.busy == 0 && vain < heraldVain
+	}
+	return e.busy == 0
 }
 
 // notices is a heap of rows by when they are due.
@@ -80,10 +95,8 @@ func (q *notices) Pop() any {
 }
 
 func newHerald(c *Courier) *herald {
-	return &herald{c: c, hooks: make(map[string]*listener)}
+	return &herald{c: c, hooks: make(map[string]*ear)}
 }
-
-func hookOf(m *otp.Message) string { return m.Tenant + " " + m.Progress.Provider }
 
 // start begins to tell.
 func (h *herald) start(s *otp.Service) {
@@ -93,25 +106,33 @@ func (h *herald) start(s *otp.Service) {
 	h.c.done.Go(h.work)
 }
 
-// accept queues a row. Beyond a bound, of one webhook and of all, it stays in the
-// outbox until the next start: webhooks that are so far behind hear late.
+// accept queues a row. Beyond a bound one of the longest queue stays in the
+// outbox until the next start: webhooks that are far behind hear late, and take
+// no room from the others.
 func (h *herald) accept(m otp.Message) {
-	defer h.wake()
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.waiting >= heraldMax {
-		return
+	e := h.hooks[nameOf(&m)]
+	if e == nil {
+		e = &ear{}
+		h.hooks[nameOf(&m)] = e
 	}
-	l := h.hooks[hookOf(&m)]
-	if l == nil {
-		l = &listener{}
-		h.hooks[hookOf(&m)] = l
+	heap.Push(&e.queue, m)
+	if h.waiting++; h.waiting > heraldMax {
+		longest := e
+		for _, other := range h.hooks {
+			if len(other.queue) > len(longest.queue) {
+				longest = other
+			}
+		}
+		longest.queue.Pop() // a leaf: what is left is a heap
+		h.waiting--
 	}
-	if len(l.queue) < heraldMaxOfHook {
-		heap.Push(&l.queue, m)
-		h.waiting++
-	}
+	h.mu.Unlock()
+	h.wake()
 }
+
+// nameOf names the webhook of a row.
+func nameOf(m *otp.Message) string { return m.Tenant + " " + m.Progress.Provider }
 
 func (h *herald) wake() {
 	h.mu.Lock()
@@ -146,73 +167,55 @@ func (h *herald) release() (context.Context, time.Time) {
 	var ctx context.Context
 	ctx, h.rouse = context.WithCancel(h.c.ctx)
 	now := h.c.o.Clock.Now()
-	next := now.Add(time.Hour)
-	for name, l := range h.hooks {
-		for l.due(now) && h.mayWork(l) {
-			m := heap.Pop(&l.queue).(otp.Message)
-			ailing := l.ailing
-			h.count(l, ailing, 1)
-			h.waiting--
-			h.c.done.Go(func() {
-				defer h.wake()
-				defer h.ended(name, l, ailing)
-				h.tell(m, l)
-			})
+	for h.working < heraldWorkers {
+		e := h.next(now)
+		if e == nil {
+			break
 		}
-		if len(l.queue) > 0 && !l.due(now) && l.queue[0].NextAt.Before(next) {
-			next = l.queue[0].NextAt
+		m := heap.Pop(&e.queue).(otp.Message)
+		h.turns++
+		e.turn = h.turns
+		h.waiting--
+		e.busy++
+		h.working++
+		h.c.done.Go(func() { h.tell(m, e) })
+	}
+	next := now.Add(time.Hour)
+	for _, e := range h.hooks {
+		if len(e.queue) > 0 && e.queue[0].NextAt.After(now) && e.queue[0].NextAt.Before(next) {
+			next = e.queue[0].NextAt
 		}
 	}
 	return ctx, next
 }
 
-// due reports whether an event is to be told now.
-func (l *listener) due(now time.Time) bool { return len(l.queue) > 0 && !l.queue[0].NextAt.After(now) }
-
-// mayWork reports whether a worker is free for a webhook. The caller holds the lock.
-func (h *herald) mayWork(l *listener) bool {
-	if l.ailing && (l.busy > 0 || h.ailing >= heraldAiling) {
-		return false
+// next returns the webhook that is told now, or nil. The caller holds the lock.
+func (h *herald) next(now time.Time) (first *ear) {
+	vain := 0
+	for _, e := range h.hooks {
+		if e.vain {
+			vain += e.busy
+		}
 	}
-	return h.working < heraldWorkers && l.busy < heraldPerHook
-}
-
-// count counts workers that begin or end. The caller holds the lock.
-func (h *herald) count(l *listener, ailing bool, n int) {
-	h.working += n
-	l.busy += n
-	if ailing {
-		h.ailing += n
+	for _, e := range h.hooks {
+		if len(e.queue) > 0 && !e.queue[0].NextAt.After(now) && e.may(vain) && (first == nil || e.turn < first.turn) {
+			first = e
+		}
 	}
-}
-
-// ended gives a worker back, and forgets a webhook for which nothing waits.
-func (h *herald) ended(name string, l *listener, ailing bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.count(l, ailing, -1); l.busy == 0 && len(l.queue) == 0 {
-		delete(h.hooks, name)
-	}
-}
-
-// answered notes whether a webhook heard.
-func (h *herald) answered(l *listener, done bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if l.ailing = !done; done {
-		l.heard = h.c.o.Clock.Now()
-	}
-}
-
-// heardSince reports whether a webhook has heard something after t.
-func (h *herald) heardSince(l *listener, t time.Time) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return l.heard.After(t)
+	return first
 }
 
 // tell tells one event once and notes what became of it.
-func (h *herald) tell(m otp.Message, l *listener) {
+func (h *herald) tell(m otp.Message, e *ear) {
+	defer func() {
+		h.mu.Lock()
+		h.working--
+		if e.busy--; e.busy == 0 && len(e.queue) == 0 && !e.vain {
+			delete(h.hooks, nameOf(&m))
+		}
+		h.mu.Unlock()
+		h.wake()
+	}()
 	ctx := h.c.ctx
 	notice, err := h.service.Notice(ctx, m)
 	switch {
@@ -228,44 +231,46 @@ func (h *herald) tell(m otp.Message, l *listener) {
 	if ctx.Err() != nil && !told.Done {
 		return // it stays in the outbox
 	}
-	h.answered(l, told.Done)
-	next, off := h.judge(m, told, l)
-	if err := h.service.Noticed(context.WithoutCancel(ctx), m, next, off); err != nil {
+	h.mu.Lock()
+	e.heard, e.vain = told.Done, !told.Done
+	h.mu.Unlock()
+	t := h.judge(m, told)
+	off, err := h.service.Noticed(context.WithoutCancel(ctx), m, t)
+	if err != nil {
 		h.again(m, "note what a webhook heard", err)
 		return
 	}
-	if !next.IsZero() {
-		m.Attempt, m.NextAt = m.Attempt+1, next
+	log := h.c.o.Log.With("tenant", m.Tenant, "why", told.Why)
+	switch {
+	case !t.NextAt.IsZero():
+		log.Info("a webhook did not hear", "attempt", m.Attempt+1)
+		m.Attempt, m.NextAt = m.Attempt+1, t.NextAt
 		h.accept(m)
+	case off:
+		log.Error("a webhook is switched off", "advice", "mend it, then run `aldaba webhook enable`")
+	case !t.Heard && !t.Gone:
+		log.Warn("a webhook did not hear an event, and others meanwhile; it is not told again", "verification_id", m.Verification.String())
 	}
 }
 
 // heraldPatience is the longest that an endpoint may ask to be left alone: a day
-// would be all that an event has, and switch its webhook off.
+// would be all that an event has, and may switch its webhook off.
 const heraldPatience = time.Hour
 
-// judge decides when an event is told again, or that its webhook is off. One that
-// heard of others meanwhile only wants nothing of this event.
-func (h *herald) judge(m otp.Message, told Told, l *listener) (next time.Time, off bool) {
-	if told.Done {
-		return time.Time{}, false
-	}
+// judge decides what follows from an answer: that the event is told again, or
+// not.
+func (h *herald) judge(m otp.Message, told Told) otp.Telling {
 	waits := heraldWaits()
-	if !told.Gone && m.Attempt < len(waits) {
-		wait := max(waits[m.Attempt], min(told.After, heraldPatience))
-		wait += time.Duration(h.c.o.Jitter() * float64(wait) / 10)
-		if at := h.c.o.Clock.Now().Add(wait); at.Before(m.Expires) {
-			h.c.o.Log.Info("a webhook did not hear", "tenant", m.Tenant, "why", told.Why, "attempt", m.Attempt+1)
-			return at, false
-		}
+	if told.Done || told.Gone || m.Attempt >= len(waits) {
+		return otp.Telling{Heard: told.Done, Gone: told.Gone}
 	}
-	if !told.Gone && h.heardSince(l, m.Created) {
-		h.c.o.Log.Warn("a webhook was told of an event in vain", "tenant", m.Tenant, "why", told.Why, "event", "evt_"+m.ID.Hex())
-		return time.Time{}, false
+	wait := max(waits[m.Attempt], min(told.After, heraldPatience))
+	wait += time.Duration(h.c.o.Jitter() * float64(wait) / 10)
+	at := h.c.o.Clock.Now().Add(wait)
+	if !at.Before(m.Expires) {
+		return otp.Telling{}
 	}
-	h.c.o.Log.Error("a webhook is switched off", "tenant", m.Tenant, "why", told.Why,
-		"advice", "mend it, then run `aldaba webhook enable`")
-	return time.Time{}, true
+	return otp.Telling{NextAt: at}
 }
 
 // again tries once more when the store is back.

@@ -2,14 +2,16 @@ package delivery_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aldaba-otp/aldaba/delivery"
+	"github.com/aldaba-otp/aldaba/internal/clock"
 	"github.com/aldaba-otp/aldaba/otp"
 	"github.com/aldaba-otp/aldaba/otp/otptest"
 )
@@ -53,15 +55,75 @@ func listening(t *testing.T, l *listener) *house {
 	t.Helper()
 	h := newHouse("a")
 	h.tell = l.tell
-	const url = "https://a.example/hook"
+	hook := webhook(t, "https://a.example/hook")
+	h.shape = func(a *otp.Tenant) { a.Webhooks = []otp.Webhook{hook} }
+	return h
+}
+
+func webhook(t *testing.T, url string) otp.Webhook {
+	t.Helper()
 	sealed, err := otptest.Ring(t).SealText(otptest.Start, strings.NewReader(strings.Repeat("n", 64)), otp.WebhookSecret("acme", url), "whsec_x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.shape = func(a *otp.Tenant) {
-		a.Webhooks = []otp.Webhook{{URL: url, Secret: sealed, Events: []otp.EventKind{otp.EventSent, otp.EventCanceled}}}
+	return otp.Webhook{URL: url, Secret: sealed, Events: []otp.EventKind{otp.EventSent, otp.EventCanceled}}
+}
+
+// street is a house whose tenant has webhooks that hang from a time on, each try
+// until its time-out, and one that hears at once.
+type street struct {
+	*house
+	hangs func() bool
+
+	mu    sync.Mutex
+	deaf  bool            // the good one refuses its next event, and hears again
+	hung  int             // tries that hang now
+	most  int             // and the most of them since it was last set to nothing
+	after []time.Duration // from each event to its being heard
+}
+
+func newStreet(t *testing.T, hanging int, hangs func() bool) *street {
+	t.Helper()
+	s := &street{house: newHouse("a"), hangs: hangs}
+	hooks := []otp.Webhook{webhook(t, "https://good.example")}
+	for n := range hanging {
+		hooks = append(hooks, webhook(t, fmt.Sprintf("https://dead%d.example", n)))
 	}
-	return h
+	s.shape = func(a *otp.Tenant) { a.Webhooks = hooks }
+	s.house.tell = s.tell
+	return s
+}
+
+func (s *street) tell(ctx context.Context, n otp.Notice) delivery.Told {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case n.URL == "https://good.example" && s.deaf:
+		s.deaf = false
+		return delivery.Told{Why: "Bad Request"}
+	case n.URL == "https://good.example":
+		var body struct{ Timestamp time.Time }
+		_ = json.Unmarshal(n.Body, &body)
+		s.after = append(s.after, s.clock.Now().Sub(body.Timestamp))
+	case s.hangs():
+		s.hung++
+		s.most = max(s.most, s.hung)
+		s.mu.Unlock()
+		_ = after(10*time.Second)(ctx, delivery.Message{})
+		s.mu.Lock()
+		s.hung--
+		return delivery.Told{Why: "no answer in time"}
+	}
+	return delivery.Told{Done: true}
+}
+
+// worst is the longest that an event took to be heard, and how many were; they
+// are forgotten.
+func (s *street) worst() (time.Duration, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.after, s.most = nil, 0 }()
+	return slices.Max(append(s.after, 0)), len(s.after)
 }
 
 func TestAWebhookHearsWhatItAskedFor(t *testing.T) {
@@ -105,6 +167,95 @@ func TestAWebhookIsToldAgainForADay(t *testing.T) {
 		pass(time.Minute)
 		if n := len(l.all()); n != len(got) {
 			t.Errorf("a webhook that is off was told %d times", n-len(got))
+		}
+	})
+}
+
+// deafTo makes the listener's application refuse one kind of event, always.
+func (l *listener) deafTo(kind string) func(context.Context, otp.Notice) delivery.Told {
+	return func(ctx context.Context, n otp.Notice) delivery.Told {
+		if told := l.tell(ctx, n); !strings.Contains(string(n.Body), "verification."+kind) {
+			return told
+		}
+		return delivery.Told{Why: "Bad Request"}
+	}
+}
+
+// cancel ends a verification.
+func (s *server) cancel(t *testing.T, id otp.ID) {
+	t.Helper()
+	if _, err := s.Cancel(t.Context(), otp.CancelRequest{Caller: otp.Caller{Tenant: "acme"}, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: id}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOneEventThatIsNeverHeardSwitchesNothingOff(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{}
+		h := listening(t, l)
+		h.tell = l.deafTo("canceled")
+		s := h.serve(t, 1, carriers{"a": nil})
+		s.cancel(t, s.send(t, 1))
+		pass(5 * time.Hour)
+		s.send(t, 2) // between the first try and the last
+		pass(20 * time.Hour)
+		if n := len(l.all()); n != 1+7+1 || h.outbox(t) != 0 {
+			t.Errorf("told %d times, %d in the outbox", n, h.outbox(t))
+		}
+		if log := h.log.String(); strings.Count(log, "it is not told again") != 1 || strings.Contains(log, "switched off") {
+			t.Errorf("the log: %s", log)
+		}
+		s.send(t, 3)
+		rest()
+		if n := len(l.all()); n != 1+7+1+1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
+
+// TestAWebhookThatHeardAnotherServerStaysOn: which server tells an event is
+// chance, and none remembers over a restart.
+func TestAWebhookThatHeardAnotherServerStaysOn(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{}
+		h := listening(t, l)
+		h.tell = l.deafTo("canceled")
+		one := h.serve(t, 1, carriers{"a": nil})
+		one.cancel(t, one.send(t, 1))
+		pass(time.Hour)
+		one.stop(time.Minute)
+		two := h.serve(t, 2, carriers{"a": nil})
+		two.send(t, 2)
+		pass(time.Hour)
+		two.stop(time.Minute)
+		heard := len(l.all())
+		three := h.serve(t, 3, carriers{"a": nil}) // it tells the one that is never heard, and nothing else
+		pass(21 * time.Hour)
+		if was, err := three.SwitchOn(t.Context(), "acme", "https://a.example/hook"); err != nil || was || len(l.all()) == heard || h.outbox(t) != 0 {
+			t.Errorf("it was off: %v, %v, after %d and %d tries; %d in the outbox", was, err, heard, len(l.all()), h.outbox(t))
+		}
+	})
+}
+
+// TestAWebhookThatHeardBeforeAndNothingSinceIsSwitchedOff: what it heard before
+// the event does not speak for it.
+func TestAWebhookThatHeardBeforeAndNothingSinceIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		l := &listener{answers: []delivery.Told{{Done: true}, {Why: "it is down"}}}
+		h := listening(t, l)
+		s := h.serve(t, 1, carriers{"a": nil})
+		s.send(t, 1)
+		pass(2 * time.Minute)
+		s.send(t, 2)
+		pass(25 * time.Hour)
+		if was, err := s.SwitchOn(t.Context(), "acme", "https://a.example/hook"); err != nil || !was {
+			t.Errorf("it was off: %v, %v", was, err)
+		}
+		if log := h.log.String(); strings.Count(log, "a webhook is switched off") != 1 {
+			t.Errorf("the log: %s", log)
 		}
 	})
 }
@@ -232,92 +383,98 @@ func TestASlowWebhookHoldsUpNoMessage(t *testing.T) {
 	})
 }
 
-// An application that refuses one event and hears the others loses that event alone.
-func TestAnEventThatIsNeverHeardSwitchesNothingOff(t *testing.T) {
+// TestWebhooksThatHangHoldUpNoOther: forty that never answered, and four that
+// stop when they have several in hand.
+func TestWebhooksThatHangHoldUpNoOther(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name   string
-		others bool // are heard meanwhile
-		on     bool // at the end
-	}{{"others are heard", true, true}, {"nothing is heard", false, false}} {
+		name    string
+		hooks   int
+		heard   bool          // they heard before
+		atFirst time.Duration // that an event of another waits until they are known
+		most    int           // tries that hang at once from then on
+	}{
+		{"forty from the start", 40, false, 30 * time.Second, 8},
+		{"four that heard", 4, true, 10 * time.Second, 4},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
-				l := &listener{}
-				h := listening(t, l)
-				h.tell = func(ctx context.Context, n otp.Notice) delivery.Told {
-					told := l.tell(ctx, n)
-					if n.ID == l.all()[0].id || !c.others {
-						return delivery.Told{Why: "Bad Request"}
-					}
-					return told
-				}
+				hang := !c.heard
+				h := newStreet(t, c.hooks, func() bool { return hang })
 				s := h.serve(t, 1, carriers{"a": nil})
-				s.send(t, 1)
-				pass(time.Second)
-				s.send(t, 2)
-				pass(30 * time.Hour)
-				before := len(l.all())
-				s.send(t, 3)
+				s.send(t, 0)
 				rest()
-				if heard := len(l.all()) > before; heard != c.on {
-					t.Errorf("a later event is told: %v", heard)
+				hang = true
+				for n := range 100 { // at once, so that all workers are wanted
+					s.send(t, 1+n)
 				}
-				if given := strings.Contains(h.log.String(), "a webhook was told of an event in vain"); given != c.on || c.on && h.outbox(t) != 0 {
-					t.Errorf("%d in the outbox, log %s", h.outbox(t), h.log.String())
+				pass(time.Minute)
+				if took, n := h.worst(); took > c.atFirst || n != 101 {
+					t.Errorf("at first %d events were heard, the last after %s", n, took)
+				}
+				for n := range 60 {
+					s.send(t, 200+n)
+					pass(time.Second)
+				}
+				h.mu.Lock()
+				most := h.most
+				h.mu.Unlock()
+				if took, n := h.worst(); took > 10*time.Millisecond || n != 60 || most != c.most {
+					t.Errorf("then %d events were heard, the last after %s; %d hung at once", n, took, most)
 				}
 			})
 		})
 	}
 }
 
-// Webhooks that do not answer hold up the others for one time-out at most.
-func TestWebhooksThatHangHoldUpNoOther(t *testing.T) {
+// TestAWebhookThatRefusedOneEventHasItsTurnAmongThoseThatHang: it has fewer and
+// younger events than they have, which is no reason that it waits for ever.
+func TestAWebhookThatRefusedOneEventHasItsTurnAmongThoseThatHang(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		const hanging, good = 60, "https://a.example/hook"
-		h := listening(t, &listener{})
-		shape := h.shape
-		var told atomic.Int64
-		h.shape = func(a *otp.Tenant) {
-			shape(a)
-			for n := range hanging {
-				w := a.Webhooks[0]
-				w.URL = fmt.Sprintf("https://b.example/%d", n)
-				sealed, err := otptest.Ring(t).SealText(otptest.Start, strings.NewReader(strings.Repeat("n", 64)), otp.WebhookSecret("acme", w.URL), "whsec_x")
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.Secret = sealed
-				a.Webhooks = append(a.Webhooks, w)
-			}
-		}
-		h.tell = func(ctx context.Context, n otp.Notice) delivery.Told {
-			if n.URL == good {
-				told.Add(1)
-				return delivery.Told{Done: true}
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(10 * time.Second):
-			}
-			return delivery.Told{Why: "timeout"}
-		}
+		h := newStreet(t, 16, func() bool { return true })
 		s := h.serve(t, 1, carriers{"a": nil})
-		const before = 8
-		for n := range before {
+		for n := range 100 {
 			s.send(t, n)
 		}
-		pass(41 * time.Second) // 64 at once: the first answers of 60 of them are known after two time-outs
-		if told.Load() != before {
-			t.Fatalf("%d of %d events were heard after the first time-outs", told.Load(), before)
+		pass(time.Minute)
+		h.worst()
+		h.mu.Lock()
+		h.deaf = true
+		h.mu.Unlock()
+		for n := range 3 {
+			s.send(t, 200+n)
 		}
-		for n := range 20 {
-			s.send(t, 100+n)
-			rest()
-			if told.Load() != before+int64(n)+1 {
-				t.Fatalf("an event waits behind webhooks that hang")
-			}
+		pass(time.Minute)
+		// Eight workers for 17 webhooks, of which 16 take 10 s: its turn comes after 20 s.
+		if took, n := h.worst(); n != 3 || took > 31*time.Second {
+			t.Errorf("%d of 3 events were heard, the last after %s", n, took)
 		}
 	})
+}
+
+// TestWebhooksFarBehindLeaveRoomForTheOthers: the courier is not started, so that
+// what it accepts waits.
+func TestWebhooksFarBehindLeaveRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	c := delivery.New(delivery.Options{Clock: clock.New(0)})
+	accept := func(hook byte, n int) (queued int) {
+		for range n {
+			c.Accept(otp.Dispatch{Message: otp.Message{
+				Kind: otp.EventMessage, Tenant: "acme", Verification: otp.ID{hook}, Progress: otp.Progress{Provider: fmt.Sprint(hook)},
+			}})
+		}
+		return len(c.Holding(otp.ID{hook}))
+	}
+	const room = 100_000
+	if got := accept(1, room+1); got != room {
+		t.Errorf("%d are queued", got)
+	}
+	for hook := range byte(20) {
+		accept(2+hook, 10_000)
+	}
+	if got := accept(30, 1000); got != 1000 || c.Queue().Events != room {
+		t.Errorf("%d of 1000 are queued beside those that are far behind, %d in all", got, c.Queue().Events)
+	}
 }

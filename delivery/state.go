@@ -53,9 +53,9 @@ func (c *Courier) Holding(id otp.ID) (all []otp.Message) {
 	}
 	c.mu.Unlock()
 	c.herald.mu.Lock()
-	for _, l := range c.herald.hooks {
-		for i := range l.queue {
-			keep(&l.queue[i])
+	for _, e := range c.herald.hooks {
+		for i := range e.queue {
+			keep(&e.queue[i])
 		}
 	}
 	c.herald.mu.Unlock()

@@ -12,17 +12,26 @@ func webhookSecret(tenant, url string) string { return "webhook " + tenant + " "
 // WebhookSecret names the secret of a webhook for [Ring.SealText].
 func WebhookSecret(tenant, url string) string { return webhookSecret(tenant, url) }
 
-// offKey names the mark of a webhook that was switched off. It speaks of URL and
-// secret, so that a webhook that is configured anew begins anew, and not of the
-// form in which the secret is sealed, which changes with the key.
-func (s *Service) offKey(tenant string, w *Webhook) Key {
+// hookKey names a mark of a webhook. It speaks of URL and secret, so that a
+// webhook that is configured anew begins anew, and not of the form in which the
+// secret is sealed, which changes with the key.
+func (s *Service) hookKey(mark, tenant string, w *Webhook) Key {
 	ring := s.Ring()
 	secret, err := ring.OpenText(webhookSecret(tenant, w.URL), w.Secret)
 	if err != nil {
 		secret = w.Secret // nothing is told to it; the mark must have some name
 	}
-	return ring.lookup("webhook off", tenant, w.URL, secret)
+	return ring.lookup(mark, tenant, w.URL, secret)
 }
+
+// The marks of a webhook.
+const (
+	markOff   = "webhook off"   // it was switched off
+	markHeard = "webhook heard" // when it last heard, at most heardPace too early
+)
+
+// heardPace is how often a server writes down that a webhook hears.
+const heardPace = time.Minute
 
 // webhook finds the one that a row is for.
 func (s *Service) webhook(m *Message) (*Webhook, bool) {
@@ -46,7 +55,7 @@ func (s *Service) Notice(ctx context.Context, m Message) (Notice, error) {
 	load := Keys{Messages: []ID{m.ID}}
 	var off Key
 	if listens {
-		off = s.offKey(m.Tenant, w)
+		off = s.hookKey(markOff, m.Tenant, w)
 		load.Counters = []Key{off}
 	}
 	var wanted bool
@@ -136,34 +145,63 @@ func (s *Service) compose(ctx context.Context, m *Message, w *Webhook) (Notice, 
 	return n, err
 }
 
-// Noticed writes what became of one telling of an event: at nextAt it is told
-// again, and never when that is zero. With off the webhook is switched off until
-// it is configured anew or [Service.SwitchOn] is called.
+// Telling is what became of one telling of an event; the zero value is that it
+// was in vain and the last.
+type Telling struct {
+	Heard  bool
+	Gone   bool      // the webhook wants to hear no more
+	NextAt time.Time // when it is told again; zero for never
+}
+
+// Noticed writes what became of one telling of an event, and reports whether the
+// webhook is off now, until it is configured anew or [Service.SwitchOn] is
+// called: because it wants no more, or because it has heard nothing, from any
+// server, as long as there was this event to tell.
 // Errors: Unavailable, Internal.
-func (s *Service) Noticed(ctx context.Context, m Message, nextAt time.Time, off bool) error {
+func (s *Service) Noticed(ctx context.Context, m Message, t Telling) (off bool, err error) {
 	load := Keys{Messages: []ID{m.ID}}
 	w, listens := s.webhook(&m)
-	var key Key
-	if off && listens {
-		key = s.offKey(m.Tenant, w)
-		load.Counters = []Key{key}
+	name, now := m.Tenant+" "+m.Progress.Provider, s.Now()
+	last, _ := s.hears.Load(name)
+	marked, _ := last.(time.Time)
+	hears, over := listens && t.Heard && now.Sub(marked) >= heardPace, listens && !t.Heard && t.NextAt.IsZero()
+	var heardKey, offKey Key
+	if hears || over {
+		heardKey = s.hookKey(markHeard, m.Tenant, w)
+		load.Counters = []Key{heardKey}
 	}
-	return s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+	if over {
+		offKey = s.hookKey(markOff, m.Tenant, w)
+		load.Counters = append(load.Counters, offKey)
+	}
+	err = s.do(ctx, Step{Load: load, Decide: func(now time.Time, st *State) error {
+		off = false
 		stored, ok := st.Messages.Get(m.ID)
 		if !ok || stored.Owner != s.o.Server {
 			return nil
 		}
-		if off && listens {
-			st.Counters.Put(key, Counter{Key: key, Value: now.Unix()})
+		if hears {
+			st.Counters.Put(heardKey, Counter{Key: heardKey, Value: now.Unix()})
 		}
-		if nextAt.IsZero() {
+		if over {
+			heard, _ := st.Counters.Get(heardKey)
+			off = t.Gone || heard.Value < stored.Created.Add(-heardPace).Unix()
+		}
+		if off {
+			st.Counters.Put(offKey, Counter{Key: offKey, Value: now.Unix()})
+		}
+		if t.NextAt.IsZero() {
 			st.Messages.Delete(m.ID)
 			return nil
 		}
-		stored.Attempt, stored.NextAt = m.Attempt+1, nextAt
+		stored.Attempt, stored.NextAt = m.Attempt+1, t.NextAt
 		st.Messages.Put(m.ID, stored)
 		return nil
 	}})
+	if err == nil && hears {
+		s.hears.Store(name, now)
+	}
+	return off, err
 }
 
 // SwitchOn lets a webhook hear again after it was switched off, and reports
@@ -174,7 +212,7 @@ func (s *Service) SwitchOn(ctx context.Context, tenant, url string) (was bool, e
 	if !ok {
 		return false, &Error{Kind: NotFound, Message: "the tenant has no such webhook"}
 	}
-	key := s.offKey(tenant, w)
+	key := s.hookKey(markOff, tenant, w)
 	err = s.do(ctx, Step{Load: Keys{Counters: []Key{key}}, Decide: func(_ time.Time, st *State) error {
 		if _, was = st.Counters.Get(key); was {
 			st.Counters.Delete(key)

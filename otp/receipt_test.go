@@ -224,14 +224,14 @@ func TestAWebhookIsToldWhatHappenedAndNoMore(t *testing.T) {
 		t.Errorf("%s", n.Body)
 	}
 	again := w.Clock.Now().Add(time.Minute)
-	if err := w.Noticed(t.Context(), row, again, false); err != nil {
+	if _, err := w.Noticed(t.Context(), row, otp.Telling{NextAt: again}); err != nil {
 		t.Fatal(err)
 	}
 	if n2, err := w.Notice(t.Context(), row); err != nil || n2.ID != n.ID {
 		t.Errorf("another id for the same event: %v", err)
 	}
-	if err := w.Noticed(t.Context(), row, time.Time{}, true); err != nil {
-		t.Fatal(err)
+	if off, err := w.Noticed(t.Context(), row, otp.Telling{Gone: true}); err != nil || !off {
+		t.Fatal(off, err)
 	}
 	if _, err := w.Notice(t.Context(), row); otp.KindOf(err) != otp.NotFound || err == nil {
 		t.Errorf("a row that was told is told again: %v", err)

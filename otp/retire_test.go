@@ -172,7 +172,7 @@ func TestAWebhookStaysOffWhenItsSecretIsSealedAnew(t *testing.T) {
 	all := w.Courier.Dispatches()
 	for i := range all {
 		if m := all[i].Message; m.Kind == otp.EventMessage {
-			if err := w.Noticed(t.Context(), m, time.Time{}, true); err != nil {
+			if _, err := w.Noticed(t.Context(), m, otp.Telling{Gone: true}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -106,6 +106,7 @@ type Service struct {
 	colds     colds
 	blanks    atomic.Pointer[blanks]
 	once      toldOnce
+	hears     sync.Map // of a webhook, when that it hears was last written
 	running   sync.Map // idempotency keys in work, by [Key]
 }
 
