@@ -273,6 +273,7 @@ func TestAPartBehindTheFirstWaitsForACarrierThatAsksForTime(t *testing.T) {
 		{"once", statusThrottled, 1, 10 * time.Second, 2 * time.Second, "", "1223"}, // and the third part at the slower pace
 		{"again and again", statusThrottled, 9, 10 * time.Second, 2 * time.Second, "throttled ESME_RTHROTTLED", "1222"},
 		{"longer than there is time", statusQueueFull, 9, time.Second, 0, "throttled ESME_RMSGQFUL", "12"},
+		{"out of order", 0x08, 1, 10 * time.Second, time.Second, "", "1223"},
 		{"for good", 0x0b, 9, 10 * time.Second, 0, "rejected ESME_RINVDSTADR", "12"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -125,11 +125,15 @@ func (p *Provider) Send(ctx context.Context, m delivery.Message) (delivery.Recei
 	return r, nil
 }
 
-// partTries bounds how often a part behind the first is submitted in one call.
-const partTries = 3
+// How often a part behind the first is submitted in one call, and the time
+// between when the carrier asks for none.
+const (
+	partTries = 3
+	partGap   = time.Second
+)
 
-// complete hands over a part of a message of which another was taken. It does
-// what the carrier asks for while the call has time.
+// complete hands over a part of a message of which another was taken, and waits
+// for a carrier that is out of order or asks for time while the call has any.
 func (p *Provider) complete(ctx context.Context, part short) (string, error) {
 	for try := 1; ; try++ {
 		id, err := p.submit(ctx, part)
@@ -137,7 +141,8 @@ func (p *Provider) complete(ctx context.Context, part short) (string, error) {
 		if !errors.As(err, &e) {
 			return id, err
 		}
-		if e.Class != delivery.Throttled || try == partTries || !p.pause(ctx, e.After) {
+		passing := e.Class == delivery.Throttled || e.Class == delivery.Unavailable
+		if !passing || try == partTries || !p.pause(ctx, max(e.After, partGap)) {
 			e.Partly = true
 			return "", e
 		}
