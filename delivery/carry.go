@@ -51,12 +51,13 @@ func (c *Courier) carry(j *job) {
 		c.report(j, otp.Attempt{Result: otp.EventUnsent, Detail: "cannot be rendered"})
 		return
 	}
+	before := d.Message.Copies - j.partly
 	verdict, known := c.round(j, text)
 	c.tried(j.n)
 	switch {
 	case !known:
 	case j.hedge:
-		c.report(j, ofHedge(verdict, d.Message.Copies))
+		c.report(j, ofHedge(verdict, before+j.partly))
 	default:
 		c.report(j, verdict)
 	}
@@ -129,7 +130,7 @@ func (c *Courier) wanted(j *job) (bool, error) {
 		j.hedge, j.refused = true, append(j.refused, claim.Dispatch.Message.Progress.Provider)
 	case otp.TaskSend:
 		if claim.Dispatch.Message.ID != j.dispatch.Message.ID { // the next leg of a plan
-			j.refused, j.rests, j.ways = nil, nil, nil
+			j.refused, j.rests, j.ways, j.partly = nil, nil, nil, 0
 		}
 	default:
 		return false, nil
@@ -159,19 +160,21 @@ func (c *Courier) round(j *job, text otp.Text) (otp.Attempt, bool) {
 		if over, known := r.offer(carrier); over {
 			return r.verdict, known
 		}
-		if r.verdict.Copies+r.parts >= otp.MaxCopies { // no more was reserved
-			break
-		}
 	}
 	j.ways = j.ways[:0:0]
 	for _, carrier := range way.Carriers {
 		j.ways = append(j.ways, carrier.Provider)
 	}
-	verdict := c.afterRound(&j.dispatch.Message, r.verdict, r.next)
-	if verdict.Result == otp.EventUnsent && verdict.Copies > 0 && !j.lost && !j.hedge {
-		verdict = maybeSent(verdict) // somebody may have taken it, and nobody else did
+	return j.closed(c.afterRound(&j.dispatch.Message, r.verdict, r.next)), true
+}
+
+// closed is the verdict of a message that nobody took for certain: somebody may
+// have taken it, unless all copies are lost or were taken in part alone.
+func (j *job) closed(v otp.Attempt) otp.Attempt {
+	if v.Result == otp.EventUnsent && v.Copies > j.partly && !j.lost && !j.hedge {
+		return maybeSent(v)
 	}
-	return verdict, true
+	return v
 }
 
 // admitted leaves out the providers whose breaker is open. The first try of a
@@ -208,7 +211,6 @@ type roundOf struct {
 	next    time.Time // when the first of those that may be asked again can be; zero for none
 	tries   int
 	doubts  int // providers that may have taken it
-	parts   int // providers that took a part of it
 }
 
 // later notes that a provider may be asked again from then on, unless that is
@@ -270,10 +272,6 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 	r.verdict.Detail = strings.TrimSpace(class.String() + " " + codeOf(err))
 	c.o.Log.Warn("a provider did not take a message", "provider", provider, "class", class.String(), "code", codeOf(err),
 		"verification_id", d.Verification.ID.String(), "attempt", d.Message.Attempt+1, "error", veiled(err, &r.text))
-	if class != Unknown && partlyOf(err) {
-		r.verdict.Cost += carrier.Price
-		r.parts++
-	}
 	switch class {
 	case Rejected:
 		j.refused = append(j.refused, provider)
@@ -287,6 +285,15 @@ func (r *roundOf) refused(err error, class Class, carrier otp.Carrier) (over, kn
 		r.verdict.Cost += carrier.Price // it may have taken it
 		if r.doubts++; r.doubts > 1 || r.verdict.Copies >= otp.MaxCopies {
 			r.verdict = maybeSent(r.verdict)
+			return true, true
+		}
+	}
+	if class != Unknown && partlyOf(err) {
+		j.partly++
+		r.verdict.Copies++
+		r.verdict.Cost += carrier.Price // what it took is charged
+		if r.verdict.Copies >= otp.MaxCopies {
+			r.verdict = j.closed(r.verdict)
 			return true, true
 		}
 	}

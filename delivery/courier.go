@@ -91,6 +91,7 @@ type job struct {
 	retry    bool                 // it was tried before
 	hedge    bool                 // it is a second copy for want of a receipt
 	feigned  *otp.Attempt         // what is to be told of a decoy, after as long as a provider might take
+	partly   int                  // copies of which a part alone was taken
 	lost     bool                 // every copy before it was taken and will not arrive
 	ways     []string             // providers of its route, once known
 	country  string               // of a message that waits for its receipt

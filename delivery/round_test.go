@@ -486,6 +486,7 @@ func TestAPartThatWasTakenIsPaid(t *testing.T) {
 	}{
 		{"and another carried it", []answer{partly(delivery.Rejected)}, "a b", 80},
 		{"and it carried it later", []answer{partly(delivery.Throttled), takes}, "a b a", 60},
+		{"and no more than three of them", []answer{partly(delivery.Throttled)}, "a b a a", 90},
 		{"what may be the whole is paid once", []answer{partly(delivery.Unknown)}, "a b", 80},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -496,12 +497,15 @@ func TestAPartThatWasTakenIsPaid(t *testing.T) {
 					a.Routes[0].Providers = []otp.Carrier{{Provider: "a", Priority: 1, Price: 30}, {Provider: "b", Priority: 2, Price: 50}}
 				}
 				b := []answer{nil}
-				if c.want == 60 {
+				if c.want == 60 || c.want == 90 {
 					b = []answer{rejects}
 				}
 				s := h.serve(t, 1, carriers{"a": c.a, "b": b})
-				s.send(t, 1)
+				id := s.send(t, 1)
 				pass(time.Minute)
+				if journal := h.tries(t, id); strings.Contains(journal, "maybe") {
+					t.Errorf("told as sent: %q", journal)
+				}
 				if got, err := s.Spend(t.Context(), "acme", h.clock.Now()); err != nil || got != c.want || h.line.names() != c.asked {
 					t.Errorf("asked %q, %d spent, %v", h.line.names(), got, err)
 				}
