@@ -231,7 +231,12 @@ func (r *roundOf) offer(carrier otp.Carrier) (over, known bool) {
 			return true, true
 		}
 		// A store that is down does not keep the code from its person.
+		m := j.dispatch.Message.ID
 		if wanted, err := c.wanted(j); err == nil && !wanted {
+			return true, false
+		}
+		if j.dispatch.Message.ID != m { // the plan went on meanwhile, to another route and text
+			c.Accept(j.dispatch)
 			return true, false
 		}
 	}

@@ -205,3 +205,32 @@ func TestAResendTakesThePlaceOfAMessageThatWaits(t *testing.T) {
 		}
 	})
 }
+
+// A plan goes on while a second copy is in hand: it is offered to nobody else.
+func TestAPlanGoesOnWithASecondCopyInHand(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		h := promising(1, "a", "b", "c", "txt")
+		h.shape = func(a *otp.Tenant) {
+			a.Routes = []otp.Route{
+				{Channel: otp.WhatsApp, Hedge: 15 * time.Second, Providers: []otp.Carrier{
+					{Provider: "a", Priority: 1}, {Provider: "b", Priority: 2}, {Provider: "c", Priority: 3},
+				}},
+				{Channel: otp.SMS, Providers: []otp.Carrier{{Provider: "txt"}}},
+			}
+			a.Profiles = []otp.Profile{{Name: "default", Plan: []otp.Leg{{Channel: otp.WhatsApp, Wait: 20 * time.Second}, {Channel: otp.SMS}}}}
+		}
+		s := h.serve(t, 1, carriers{"a": nil, "b": {func(ctx context.Context, m delivery.Message) error {
+			if err := after(6*time.Second)(ctx, m); err != nil {
+				return err
+			}
+			return rejects(ctx, m)
+		}}, "c": nil, "txt": nil})
+		s.send(t, 1)
+		pass(25 * time.Second)
+		calls := h.line.all()
+		if h.line.names() != "a b txt" || calls[2].message.Channel != string(otp.SMS) || calls[2].at.Sub(calls[0].at) != 21*time.Second {
+			t.Errorf("asked %q, %+v", h.line.names(), calls)
+		}
+	})
+}
