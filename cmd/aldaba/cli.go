@@ -53,9 +53,16 @@ func interrupted() (context.Context, context.CancelFunc) {
 
 // logger writes structured lines to standard error.
 func logger(level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, &usageError{"log level must be debug, info, warn or error"}
+	l, err := logLevel(level)
+	if err != nil {
+		return nil, err
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+}
+
+func logLevel(level string) (l slog.Level, err error) {
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return 0, &usageError{"log level must be debug, info, warn or error"}
+	}
+	return l, nil
 }

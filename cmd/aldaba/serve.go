@@ -42,10 +42,12 @@ func (c *serveCmd) Run() (err error) {
 	if err != nil {
 		return err
 	}
-	log, err := logger(settings.Log.Level)
+	level, err := logLevel(settings.Log.Level)
 	if err != nil {
 		return err
 	}
+	log, flush := app.NewLog(os.Stderr, level)
+	defer func() { _ = flush() }() // nobody is left to tell
 	ctx, stop := interrupted()
 	defer stop()
 	defer func() { err = unlessTold(ctx, err) }()

@@ -30,7 +30,9 @@ func runProfiled(configuration, prefix string) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a, err := app.New(ctx, app.FromConfig(settings, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))))
+	log, flush := app.NewLog(os.Stderr, level)
+	defer func() { _ = flush() }() // nobody is left to tell
+	a, err := app.New(ctx, app.FromConfig(settings, log))
 	if err != nil {
 		return err
 	}

@@ -157,6 +157,9 @@ func WithDeadline(limit time.Duration, of func(*http.Request) context.Context) M
 	}
 }
 
+// AccessLine is the message of the lines of [WithAccessLog].
+const AccessLine = "request"
+
 // WithAccessLog writes one line for each request: method, route, status,
 // duration, bytes, request id and remote address, and nothing else of it. A nil
 // log is slog.Default, a nil clock is time.Now.
@@ -171,7 +174,7 @@ func WithAccessLog(log *slog.Logger, now func() time.Time) Middleware {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start, seen := now(), record(w)
 			defer func() {
-				log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				log.LogAttrs(r.Context(), slog.LevelInfo, AccessLine,
 					slog.String("method", knownMethod(r.Method)),
 					slog.String("route", RouteOf(r)),
 					slog.Int("status", seen.finalStatus()),
