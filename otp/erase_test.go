@@ -321,3 +321,35 @@ func TestPersonalDataIsWholeAndHoldsNoCode(t *testing.T) {
 		}
 	}
 }
+
+// What no carrier can have taken costs nothing, and what one took costs what it
+// cost.
+func TestEraseSettlesWhatWasReserved(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		try  otp.Attempt
+		wait time.Duration // until the message is claimed, and again until the erasure
+		want otp.Money
+	}{
+		"waits for its next try": {otp.Attempt{Provider: "p", Result: otp.EventRetry, NextAt: otptest.Start.Add(time.Minute)}, 0, 0},
+		"taken, and a second copy waits in vain": {
+			otp.Attempt{Provider: "p", Result: otp.EventSent, Copies: 1, Cost: 30, IDs: []string{"one"}, Hedge: 20 * time.Second}, 90 * time.Second, 30,
+		},
+	} {
+		w := priced(t)
+		start(t, w, native(phone))
+		d := w.Courier.Dispatches()[0]
+		tell(t, w, d, c.try)
+		if c.wait > 0 {
+			w.Clock.Advance(c.try.Hedge)
+			task(t, w, d.Message, otp.TaskHedge)
+			w.Clock.Advance(c.wait)
+		}
+		if got := erase(t, w, phone); got.Messages != 1 {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if spent, err := w.Spend(t.Context(), "acme", otptest.Start); err != nil || spent != c.want {
+			t.Errorf("%s: spent %s, %v", name, spent, err)
+		}
+	}
+}

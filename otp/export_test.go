@@ -17,3 +17,6 @@ func LinkTokenForTest(r *Ring, v *Verification) string {
 	}
 	return linkToken{v.ID, mac}.String()
 }
+
+// NumbersKey is where a tenant's next free number stands.
+func NumbersKey(r *Ring, tenant string) Key { return r.lookup("numbers", tenant) }

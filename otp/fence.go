@@ -134,10 +134,7 @@ func (s *Service) skipNumbers(ctx context.Context, tenants []string, dry bool, d
 				if dry {
 					continue
 				}
-				if c.Value += numberGap; c.Value > lastNumber {
-					c.Value = 0
-				}
-				st.Counters.Put(key, Counter{Key: key, Value: c.Value})
+				st.Counters.Put(key, Counter{Key: key, Value: c.Value + numberGap}) // see reserve for the last one
 			}
 			return nil
 		}})

@@ -157,3 +157,56 @@ func TestAFenceMovesNumbersOn(t *testing.T) {
 		t.Errorf("%d follows %d", got, before)
 	}
 }
+
+// TestAFenceChargesNobodyForWhatProvesNothing: the tries of decoys and of test
+// addresses are no guesses at a code that somebody has.
+func TestAFenceChargesNobodyForWhatProvesNothing(t *testing.T) {
+	t.Parallel()
+	w := tenants(t, func(a *otp.Tenant) { a.TestAddresses = []otp.TestAddress{{Address: phone, Code: "123456", Until: "2026-12-31"}} })
+	for _, req := range []otp.StartRequest{native(phone), sham(another)} {
+		if _, err := w.Start(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dry := range []bool{true, false} {
+		if got := fence(t, w, "acme", dry); got != (otp.Fenced{Verifications: 2}) {
+			t.Errorf("dry %t: %+v", dry, got)
+		}
+	}
+	for _, d := range destinations(t, w) {
+		if len(d.Wrongs) != 0 {
+			t.Errorf("%d wrong guesses", len(d.Wrongs))
+		}
+	}
+}
+
+// TestNumbersBeginAnewAfterTheLast: vendors' applications keep them in 32 bits.
+func TestNumbersBeginAnewAfterTheLast(t *testing.T) {
+	t.Parallel()
+	const last = 1<<31 - 1
+	for _, c := range []struct {
+		given  int64
+		fenced bool
+		want   int64
+	}{
+		{last - 2000, false, last - 1999}, {last - 1999, false, 1},
+		{last - 1_002_000, true, last - 1999}, {last - 1_001_999, true, 1},
+	} {
+		w := tenants(t)
+		key := otp.NumbersKey(w.Ring(), "acme")
+		if err := w.Store.Do(t.Context(), otp.Step{Load: otp.Keys{Counters: []otp.Key{key}}, Decide: func(_ time.Time, st *otp.State) error {
+			st.Counters.Put(key, otp.Counter{Key: key, Value: c.given})
+			return nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if c.fenced {
+			fence(t, w, "acme", false)
+		}
+		req := vendor(phone)
+		req.Dialect, req.Numbered = "danaconnect", true
+		if v, err := w.Start(t.Context(), req); err != nil || v.Number != c.want {
+			t.Errorf("%+v: %d, %v", c, v.Number, err)
+		}
+	}
+}

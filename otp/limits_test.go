@@ -153,7 +153,9 @@ func TestNetworksOfIPv6(t *testing.T) {
 	for _, ip := range []string{"2001:db8:1:1::1", "2001:db8:1:1:ffff::1"} {
 		start(t, w, ask(ip))
 	}
-	refusedBy(t, w, ask("2001:db8:1:1:abcd::1"), otp.RuleClient)
+	if e := refusedBy(t, w, ask("2001:db8:1:1:abcd::1"), otp.RuleClient); !strings.Contains(e.Message, "for client 2001:db8::/32;") {
+		t.Errorf("operators see %q", e.Message)
+	}
 	for i := range 8 {
 		start(t, w, ask(fmt.Sprintf("2001:db8:1:%x::1", 0x10+i)))
 	}
@@ -161,7 +163,9 @@ func TestNetworksOfIPv6(t *testing.T) {
 	start(t, w, ask("2001:db8:2:99::1"))
 	start(t, w, ask("::ffff:203.0.113.9"))
 	start(t, w, ask("203.0.113.9"))
-	refusedBy(t, w, ask("::ffff:203.0.113.9"), otp.RuleClient)
+	if e := refusedBy(t, w, ask("::ffff:203.0.113.9"), otp.RuleClient); !strings.Contains(e.Message, "for client 203.0.113.0/24;") {
+		t.Errorf("operators see %q", e.Message)
+	}
 }
 
 func TestUnknownKeysAreFaults(t *testing.T) {
@@ -195,7 +199,7 @@ func TestOneAddressOfManyTenants(t *testing.T) {
 					sent++
 				}
 			}
-			if e := otp.AsError(err); err != nil && e.Rule != otp.RuleEverywhere {
+			if e := otp.AsError(err); err != nil && (e.Rule != otp.RuleEverywhere || e.Message != "20 of 20 in 24h0m0s; wait") {
 				t.Fatalf("hour %d: %v", hour, err)
 			}
 		}
@@ -215,6 +219,7 @@ func TestOneAddressOfManyTenants(t *testing.T) {
 func TestADayHasSoManyMessages(t *testing.T) {
 	t.Parallel()
 	var alerts []string
+	sent := 0
 	w := world.New(t, world.Options{
 		Tenants: []otp.Tenant{{
 			Name: "acme", Countries: []string{"*"}, Limits: func() otp.Limits { l := off(); l.DayMessages = 5; return l }(),
@@ -222,17 +227,18 @@ func TestADayHasSoManyMessages(t *testing.T) {
 		}},
 		Observe: func(e *otp.Event) {
 			if e.Kind == otp.EventAlert {
-				alerts = append(alerts, e.Detail)
+				alerts = append(alerts, fmt.Sprintf("%d: %s", sent+1, e.Detail))
 			}
 		},
 	})
 	v, _ := start(t, w, vendor(line(0)))
+	sent = 1
 	w.Clock.Advance(2 * time.Minute)
 	if _, err := w.Resend(t.Context(), otp.ResendRequest{Caller: acme, Dialect: "modica", Ref: otp.Ref{ID: v.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3 {
-		start(t, w, vendor(line(1+i)))
+	for sent = 2; sent < 5; sent++ {
+		start(t, w, vendor(line(sent)))
 	}
 	e := refusedBy(t, w, vendor(line(9)), otp.RuleDayMessages)
 	midnight := w.Clock.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
@@ -243,7 +249,7 @@ func TestADayHasSoManyMessages(t *testing.T) {
 	if _, err := w.Resend(t.Context(), otp.ResendRequest{Caller: acme, Dialect: "modica", Ref: otp.Ref{ID: v.ID}}); err == nil || otp.AsError(err).Rule != otp.RuleDayMessages {
 		t.Errorf("resend: %v", err)
 	}
-	want := []string{"messages_per_day 50% of the day's limit", "messages_per_day 80% of the day's limit", "messages_per_day 100% of the day's limit"}
+	want := []string{"2: messages_per_day 50% of the day's limit", "4: messages_per_day 80% of the day's limit", "5: messages_per_day 100% of the day's limit"}
 	if strings.Join(alerts, "|") != strings.Join(want, "|") {
 		t.Errorf("alerts %q", alerts)
 	}
@@ -326,5 +332,42 @@ func TestChecksOfAClient(t *testing.T) {
 	ask.Client = netip.MustParseAddr("203.0.113.10")
 	if _, outcome, err := w.Check(t.Context(), ask); err != nil || outcome != otp.OutcomeApproved {
 		t.Fatalf("from elsewhere: %v, %v", outcome, err)
+	}
+}
+
+// TestATenantThatSaysNothingHasTheRateOfAll: 50 a second, 3000 of them at once.
+func TestATenantThatSaysNothingHasTheRateOfAll(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	mailTo := func(n int) otp.StartRequest { return vendor(fmt.Sprintf("p%d@example.com", n)) }
+	for n := range 3000 {
+		if _, err := w.Start(t.Context(), mailTo(n)); err != nil {
+			t.Fatalf("start %d: %v", n+1, err)
+		}
+	}
+	if e := refusedBy(t, w, mailTo(3000), otp.RuleTenantRate); e.RetryAfter != 20*time.Millisecond {
+		t.Errorf("wait %s", e.RetryAfter)
+	}
+}
+
+func TestLimitsThatBoundNothingAreMistakes(t *testing.T) {
+	t.Parallel()
+	keys := func(n int) otp.Limits {
+		l := otp.Limits{Keys: map[string]otp.Rate{}}
+		for i := range n {
+			l.Keys[fmt.Sprintf("k%d", i)] = otp.Rate{N: 1, Per: time.Hour}
+		}
+		return l
+	}
+	for _, c := range []struct {
+		limits otp.Limits
+		ok     bool
+	}{
+		{otp.Limits{DayMessages: 1_000_000_000}, true}, {otp.Limits{DayMessages: 1_000_000_001}, false}, {otp.Limits{DayMessages: -1}, false},
+		{otp.Limits{DayMoney: -1}, false}, {keys(8), true}, {keys(9), false},
+	} {
+		if _, err := otp.NewDirectory([]otp.Tenant{{Name: "acme", Limits: c.limits}}, nil); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c.limits, err)
+		}
 	}
 }

@@ -180,6 +180,9 @@ func TestLockedAddressSendsNothingMore(t *testing.T) {
 	if n := len(w.Courier.Dispatches()); n != 1 {
 		t.Errorf("%d messages", n)
 	}
+	w.Configure(t, []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Guessing: otp.Guessing{NoTrials: true}}})
+	_, err = resend(w, t, v)
+	want(t, err, otp.Throttled, otp.RuleLock, day)
 }
 
 // CVE-2025-64102, GHSA-xrw9-r35x-x878 (Zitadel): a lockout by which strangers

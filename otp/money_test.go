@@ -262,3 +262,65 @@ func TestMoneyIsReadAndWrittenWithoutRounding(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestWithoutPricesNothingIsCharged: nor is there a row of the day.
+func TestWithoutPricesNothingIsCharged(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{Tenants: []otp.Tenant{{Name: "acme", Countries: []string{"*"}, Home: "VE"}}})
+	for price, rows := range map[otp.Money]int{0: 0, 1: 1} {
+		d, err := otp.NewDirectory([]otp.Tenant{{
+			Name: "acme", Countries: []string{"*"}, Home: "VE", Limits: off(), FraudWatch: otp.FraudWatch{Mode: otp.WatchOff},
+			Routes: []otp.Route{{Channel: otp.SMS, Providers: []otp.Carrier{{Provider: "p", Price: price}}}},
+		}}, []otp.Provider{{Name: "p"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.SetDirectory(d)
+		w.Clock.Advance(24 * time.Hour)
+		before := len(tallies(t, w))
+		start(t, w, native(phone))
+		if got := len(tallies(t, w)) - before; got != rows {
+			t.Errorf("price %s: %d rows", price, got)
+		}
+	}
+}
+
+func tallies(t *testing.T, w *world.World) []otp.Counter {
+	t.Helper()
+	rows, err := w.Store.ScanCounters(t.Context(), otp.Key{}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if rows[i].Key == (otp.Key{}) {
+			t.Errorf("a row without its key: %+v", rows[i])
+		}
+	}
+	return rows
+}
+
+// TestWhatNoCarrierTookIsNoMessageOfTheDay gives its place to another.
+func TestWhatNoCarrierTookIsNoMessageOfTheDay(t *testing.T) {
+	t.Parallel()
+	l := off()
+	l.DayMessages = 1
+	w := priced(t, l)
+	for n := range 3 {
+		start(t, w, vendor(line(n)))
+		refusedBy(t, w, vendor(line(9)), otp.RuleDayMessages)
+		tell(t, w, w.Courier.Dispatches()[n], otp.Attempt{Provider: "q", Result: otp.EventUnsent})
+		if day, err := w.Day(t.Context(), "acme", w.Clock.Now()); err != nil || day.Messages != 0 {
+			t.Errorf("%d messages, %v", day.Messages, err)
+		}
+	}
+}
+
+// TestOfTwoFullBoundsOfADayMoneyIsTold, since it is what costs more to raise.
+func TestOfTwoFullBoundsOfADayMoneyIsTold(t *testing.T) {
+	t.Parallel()
+	l := off()
+	l.DayMessages, l.DayMoney = 1, 80
+	w := priced(t, l)
+	start(t, w, vendor(line(0)))
+	refusedBy(t, w, vendor(line(1)), otp.RuleDayMoney)
+}

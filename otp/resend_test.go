@@ -243,7 +243,7 @@ func TestResendAndCancelAreRepeatable(t *testing.T) {
 	if _, err := w.Resend(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Resend(t.Context(), req); !errors.As(err, &again) || len(w.Courier.Dispatches()) != 2 {
+	if _, err := w.Resend(t.Context(), req); !errors.As(err, &again) || len(w.Courier.Dispatches()) != 2 || string(again.Answer) != v.ID.String()+" outcome(0)" {
 		t.Errorf("got %v, %d messages", err, len(w.Courier.Dispatches()))
 	}
 	cancel := otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}, Repeat: repeat("c", "cancel")}
@@ -319,4 +319,49 @@ func TestRefusedCallMayBeRepeated(t *testing.T) {
 	want(t, err, otp.Throttled, otp.RuleBurst, 10*time.Minute)
 	w.Clock.Advance(10 * time.Minute)
 	start(t, w, req)
+}
+
+// A refused resend is in the journal with its rule and the tag of the address.
+func TestRefusedResendIsJournaled(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	v, _ := start(t, w, native(phone))
+	_, err := resend(w, t, v)
+	want(t, err, otp.Throttled, otp.RuleCooldown, time.Minute)
+	found, err := w.Refusals(t.Context(), otp.RefusalQuery{Tenant: "acme", Since: w.Clock.Now().Add(-time.Minute), Limit: 9})
+	if err != nil || len(found) != 1 || found[0].Rule != otp.RuleCooldown || found[0].Address == "" {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// The first message, which waits for its next try, is not carried any more after
+// a resend: the person would get both.
+func TestResendTakesThePlaceOfTheFirstMessage(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	v, _ := start(t, w, native(phone))
+	first := w.Courier.Dispatches()[0]
+	tell(t, w, first, otp.Attempt{Provider: "p", Result: otp.EventRetry, NextAt: w.Clock.Now().Add(time.Minute)})
+	w.Clock.Advance(time.Minute)
+	if _, err := resend(w, t, v); err != nil {
+		t.Fatal(err)
+	}
+	task(t, w, first.Message, otp.TaskNothing)
+	task(t, w, w.Courier.Dispatches()[1].Message, otp.TaskSend)
+}
+
+// What a resend was lent of the tenant's rate and did not use, another message
+// uses.
+func TestRefusedResendSpendsNothing(t *testing.T) {
+	t.Parallel()
+	w := limited(t, func(l *otp.Limits) { l.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 200} }) // charged two by two
+	v, _ := start(t, w, native(phone))
+	for range 50 {
+		_, err := resend(w, t, v)
+		want(t, err, otp.Throttled, otp.RuleCooldown, time.Minute)
+	}
+	for n := range 199 {
+		start(t, w, vendor(line(n)))
+	}
+	refusedBy(t, w, vendor(line(199)), otp.RuleTenantRate)
 }

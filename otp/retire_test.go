@@ -184,3 +184,90 @@ func TestAWebhookStaysOffWhenItsSecretIsSealedAnew(t *testing.T) {
 		t.Errorf("it was off: %v, %v", was, err)
 	}
 }
+
+func TestTheKeyOfASealedTextIsTold(t *testing.T) {
+	t.Parallel()
+	r := otptest.Ring(t)
+	now := otptest.Start
+	sealed, err := r.SealText(now, rand.Reader, "a name", "a secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{sealed: keyOf(t, r, otp.UseSeal, 0), "": "", "no base64": "", "AAA=": ""} {
+		if got := otp.TextSealedBy(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	two, err := r.Rotate(now, rand.Reader, true, otp.UseSeal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		use otp.Use
+		key string
+		in  bool
+	}{
+		{otp.UseSeal, keyOf(t, two, otp.UseSeal, 0), false}, {otp.UseSeal, keyOf(t, two, otp.UseSeal, 1), true},
+		{otp.UseCode, keyOf(t, two, otp.UseCode, 0), true}, {"", "ffffffff", false},
+	} {
+		if got := two.InUse(now.Add(time.Hour), c.use, c.key); got != c.in {
+			t.Errorf("%s %s: %t", c.use, c.key, got)
+		}
+	}
+	if again, err := two.ResealText(now.Add(time.Hour), rand.Reader, "another name", sealed); err == nil {
+		t.Errorf("sealed for another place, and anew: %q", again)
+	}
+}
+
+// TestASuppliedCodeNeedsTheKeyItIsSealedUnder and no other.
+func TestASuppliedCodeNeedsTheKeyItIsSealedUnder(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	old := keyOf(t, w.Ring(), otp.UseSeal, 0)
+	rotate(t, w, otp.UseSeal)
+	w.Clock.Advance(2 * time.Minute)
+	req := native(phone)
+	req.Code = "918273"
+	start(t, w, req)
+	if got := needs(t, w, otp.UseSeal, old); strings.Contains(got, "verifications") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestOneOfManyNeedsItsKey although it stands behind pages of others.
+func TestOneOfManyNeedsItsKey(t *testing.T) {
+	t.Parallel()
+	w := tenants(t, unbounded)
+	for n := range 1000 {
+		v, code := start(t, w, native(line(n)))
+		if n < 999 {
+			check(t, w, v, code, otp.OutcomeApproved)
+		}
+	}
+	if got := needs(t, w, otp.UseCode, keyOf(t, w.Ring(), otp.UseCode, 0)); !strings.Contains(got, "codes that people wait for") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestAContactThatDoesNotOpenIsToldOf, and none is taken for sealed anew.
+func TestAContactThatDoesNotOpenIsToldOf(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	rotate(t, w, otp.UseSeal)
+	w.Clock.Advance(2 * time.Minute)
+	rows, err := w.Store.ScanContacts(t.Context(), "acme", otp.Key{}, 1)
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	broken := rows[0]
+	broken.Sealed = append(broken.Sealed[:len(broken.Sealed)-1:len(broken.Sealed)-1], broken.Sealed[len(broken.Sealed)-1]^1)
+	if err := w.Store.Do(t.Context(), otp.Step{Load: otp.Keys{Contacts: []otp.Key{broken.Key}}, Decide: func(_ time.Time, st *otp.State) error {
+		st.Contacts.Put(broken.Key, broken)
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.ResealContacts(t.Context()); n != 0 || kind(err) != otp.Internal {
+		t.Errorf("%d, %v", n, err)
+	}
+}

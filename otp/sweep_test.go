@@ -185,3 +185,33 @@ func TestSweeperEndsItsRoundWhenTheStoresClockIsBehind(t *testing.T) {
 		t.Errorf("%d", n)
 	}
 }
+
+// TestEachEndIsWrittenWhenItIsDue, whatever order the verifications came in.
+func TestEachEndIsWrittenWhenItIsDue(t *testing.T) {
+	t.Parallel()
+	profiles := func(a *otp.Tenant) {
+		unbounded(a)
+		for n := 1; n <= 9; n++ {
+			a.Profiles = append(a.Profiles, otp.Profile{Name: "p" + itoa(int64(n)), Lifetime: time.Duration(n) * 10 * time.Minute, Policy: otp.Compatible})
+		}
+	}
+	w := tenants(t, profiles)
+	lives := map[otp.ID]int{}
+	for _, n := range []int{5, 3, 9, 1, 7, 2, 8, 4, 6} {
+		req := native(line(n))
+		req.Profile = "p" + itoa(int64(n))
+		v, _ := start(t, w, req)
+		lives[v.ID] = n
+	}
+	s := w.NewSweeper()
+	w.Clock.Advance(2 * time.Minute)
+	for now := range 10 {
+		sweep(t, s)
+		for id, n := range lives {
+			if got := stored(t, w, id).Status; (got == otp.Expired) != (n <= now) {
+				t.Errorf("after %d0 minutes one that lives %d0 is %s", now, n, got)
+			}
+		}
+		w.Clock.Advance(10 * time.Minute)
+	}
+}

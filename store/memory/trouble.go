@@ -20,6 +20,8 @@ type Trouble struct {
 	// Times is how many calls fail before all is well again, 0 for all of
 	// them until FailWith is called again.
 	Times int
+	// After is how many calls that Begin would fail go well before.
+	After int
 }
 
 // FailWith makes the engine fail from now on; the zero Trouble heals it.
@@ -42,10 +44,21 @@ func (e *Engine) beginFails() *store.Failure {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := e.trouble.Begin
-	if f != nil {
-		e.spent()
+	if f == nil || e.later() {
+		return nil
 	}
+	e.spent()
 	return f
+}
+
+// later counts one call that goes well before the trouble begins, and reports
+// whether it was one. The caller holds the lock.
+func (e *Engine) later() bool {
+	if e.trouble.After == 0 {
+		return false
+	}
+	e.trouble.After--
+	return true
 }
 
 // commitFails returns the failure and whether the commit takes place
@@ -66,10 +79,12 @@ func (e *Engine) readable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	if f := e.trouble.Begin; f != nil && f.Class == store.Down {
-		return f
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.trouble.Begin
+	if f == nil || f.Class != store.Down || e.later() {
+		return nil
 	}
-	return nil
+	e.spent()
+	return f
 }
