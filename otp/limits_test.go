@@ -363,8 +363,12 @@ func TestLimitsThatBoundNothingAreMistakes(t *testing.T) {
 		limits otp.Limits
 		ok     bool
 	}{
-		{otp.Limits{DayMessages: 1_000_000_000}, true}, {otp.Limits{DayMessages: 1_000_000_001}, false}, {otp.Limits{DayMessages: -1}, false},
-		{otp.Limits{DayMoney: -1}, false}, {keys(8), true}, {keys(9), false},
+		{otp.Limits{DayMessages: 1_000_000_000}, true},
+		{otp.Limits{DayMessages: 1_000_000_001}, false},
+		{otp.Limits{DayMessages: -1}, false},
+		{otp.Limits{DayMoney: -1}, false},
+		{keys(8), true},
+		{keys(9), false},
 	} {
 		if _, err := otp.NewDirectory([]otp.Tenant{{Name: "acme", Limits: c.limits}}, nil); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c.limits, err)

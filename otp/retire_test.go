@@ -207,8 +207,10 @@ func TestTheKeyOfASealedTextIsTold(t *testing.T) {
 		key string
 		in  bool
 	}{
-		{otp.UseSeal, keyOf(t, two, otp.UseSeal, 0), false}, {otp.UseSeal, keyOf(t, two, otp.UseSeal, 1), true},
-		{otp.UseCode, keyOf(t, two, otp.UseCode, 0), true}, {"", "ffffffff", false},
+		{otp.UseSeal, keyOf(t, two, otp.UseSeal, 0), false},
+		{otp.UseSeal, keyOf(t, two, otp.UseSeal, 1), true},
+		{otp.UseCode, keyOf(t, two, otp.UseCode, 0), true},
+		{"", "ffffffff", false},
 	} {
 		if got := two.InUse(now.Add(time.Hour), c.use, c.key); got != c.in {
 			t.Errorf("%s %s: %t", c.use, c.key, got)
