@@ -162,7 +162,9 @@ func TestAFenceMovesNumbersOn(t *testing.T) {
 // addresses are no guesses at a code that somebody has.
 func TestAFenceChargesNobodyForWhatProvesNothing(t *testing.T) {
 	t.Parallel()
-	w := tenants(t, func(a *otp.Tenant) { a.TestAddresses = []otp.TestAddress{{Address: phone, Code: "123456", Until: "2026-12-31"}} })
+	w := tenants(t, func(a *otp.Tenant) {
+		a.TestAddresses = []otp.TestAddress{{Address: phone, Code: "123456", Until: "2026-12-31"}}
+	})
 	for _, req := range []otp.StartRequest{native(phone), sham(another)} {
 		if _, err := w.Start(t.Context(), req); err != nil {
 			t.Fatal(err)
