@@ -166,6 +166,9 @@ func TestUnknownPasswordsAreRefusedAfterTwentyWrongOnes(t *testing.T) {
 				t.Fatalf("wrong password %d: %s", i, k)
 			}
 		}
+		if _, err := s.Authenticate(t.Context(), Modica, "demo", "another login"); KindOf(err) != Unauthenticated {
+			t.Fatal(err)
+		}
 		evaluated := p.calls.Load()
 		for password, want := range map[string]Kind{"new": Throttled, "0": Unauthenticated, "19": Unauthenticated, "dana": Kind(99)} {
 			if k := try(DanaConnect, password); k != want {

@@ -2,6 +2,7 @@ package otp_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"testing"
 	"time"
@@ -72,6 +73,21 @@ func TestAStoreThatGoesAwayIsToldOf(t *testing.T) {
 			begun(t, w)
 			return func(ctx context.Context) error { _, err := w.PersonalData(ctx, "acme", phone); return err }
 		},
+		"sweep": func(t *testing.T, w *world.World) func(context.Context) error {
+			begun(t, w)
+			req := native(another)
+			req.Repeat = repeat("k", "start")
+			start(t, w, req)
+			w.Clock.Advance(32 * 24 * time.Hour)
+			s := w.NewSweeper()
+			return func(ctx context.Context) error {
+				_, err := s.Round(ctx)
+				if err != nil { // which is for the log, as it is
+					return &otp.Error{Kind: otp.Unavailable, Cause: err}
+				}
+				return nil
+			}
+		},
 		"fence": func(t *testing.T, w *world.World) func(context.Context) error {
 			begun(t, w)
 			return func(ctx context.Context) error { _, err := w.Fence(ctx, "", otp.ActorOperator, false); return err }
@@ -132,4 +148,95 @@ func goneAtEach(t *testing.T, prepare func(*testing.T, *world.World) func(contex
 		}
 	}
 	t.Error("it makes no end of calls")
+}
+
+// TestAnAddressWhoseRowIsGoneGetsANewOne: what happens to a verification of it
+// is noted under the address's own key.
+func TestAnAddressWhoseRowIsGoneGetsANewOne(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(*testing.T, *world.World, otp.View){
+		"wrong guess": func(t *testing.T, w *world.World, v otp.View) { check(t, w, v, "wrong0", otp.OutcomeWrong) },
+		"fence":       func(t *testing.T, w *world.World, _ otp.View) { fence(t, w, "acme", false) },
+		"sweep": func(t *testing.T, w *world.World, _ otp.View) {
+			w.Clock.Advance(5 * time.Minute)
+			sweep(t, w.NewSweeper())
+		},
+		"next channel": func(t *testing.T, w *world.World, _ otp.View) {
+			tell(t, w, w.Courier.Dispatches()[0], otp.Attempt{Provider: "p", Result: otp.EventUnsent})
+		},
+	} {
+		w := priced(t)
+		v := begun(t, w)
+		key := destinations(t, w)[0].Key
+		if err := w.Store.Do(t.Context(), otp.Step{Load: otp.Keys{Destinations: []otp.Key{key}}, Decide: func(_ time.Time, st *otp.State) error {
+			st.Destinations.Delete(key)
+			return nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		act(t, w, v)
+		if rows := destinations(t, w); len(rows) != 1 || rows[0].Key != key || rows[0].Tenant != "acme" || rows[0].Touched.IsZero() {
+			t.Errorf("%s: %+v", name, rows)
+		}
+	}
+}
+
+// TestALetterThatDoesNotOpenIsToldOf, as when its key is gone: it keeps its place in the outbox, and
+// nothing is charged.
+func TestALetterThatDoesNotOpenIsToldOf(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*testing.T, *world.World, otp.View) func(context.Context) error{
+		"resend": func(_ *testing.T, w *world.World, v otp.View) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := w.Resend(ctx, otp.ResendRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}})
+				return err
+			}
+		},
+		"hedge": func(t *testing.T, w *world.World, _ otp.View) func(context.Context) error {
+			hedged := otp.Attempt{Provider: "p", Result: otp.EventSent, Copies: 1, IDs: []string{"one"}, Hedge: time.Second}
+			waiting := tell(t, w, w.Courier.Dispatches()[0], hedged).Waiting
+			w.Clock.Advance(time.Second)
+			return func(ctx context.Context) error { _, err := w.Claim(ctx, *waiting); return err }
+		},
+		"next channel": func(t *testing.T, w *world.World, _ otp.View) func(context.Context) error {
+			waiting := taken(t, w, "one").Waiting
+			w.Clock.Advance(10 * time.Second)
+			return func(ctx context.Context) error { _, err := w.Claim(ctx, *waiting); return err }
+		},
+		"a dead server's message": func(_ *testing.T, w *world.World, _ otp.View) func(context.Context) error {
+			return func(ctx context.Context) error {
+				other, _ := second(w)
+				_, err := other.Claim(ctx, w.Courier.Dispatches()[0].Message)
+				return err
+			}
+		},
+		"a lost message": func(t *testing.T, w *world.World, _ otp.View) func(context.Context) error {
+			taken(t, w, "one")
+			word := otp.Word{Provider: "p", ID: "one", Fate: otp.FateFailed}
+			return func(ctx context.Context) error { _, err := w.Hear(ctx, word); return err }
+		},
+	} {
+		w := priced(t)
+		v := begun(t, w)
+		act := prepare(t, w, v)
+		ring, err := w.Ring().Rotate(w.Clock.Now(), rand.Reader, true, otp.UseSeal)
+		if err == nil {
+			ring, err = ring.Retire(w.Clock.Now().Add(day), otp.UseSeal, keyOf(t, ring, otp.UseSeal, 0))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.SetRing(ring)
+		before, err := w.Spend(t.Context(), "acme", w.Clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := act(t.Context()); kind(err) != otp.Internal {
+			t.Errorf("%s: %v", name, err)
+		}
+		if rows, err := w.Store.ScanMessages(t.Context(), otp.ID{}, 10); err != nil || len(rows) != 1 {
+			t.Errorf("%s: %+v, %v", name, rows, err)
+		}
+		spent(t, w, before)
+	}
 }

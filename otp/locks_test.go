@@ -420,3 +420,16 @@ func TestFormerSubjectReleasesNothing(t *testing.T) {
 	prove(t, w, "bob", another)
 	start(t, w, as("bob", phone))
 }
+
+// Who asks with no code has not guessed: the share of a tenant's wrong guesses
+// does not grow, so that the next one waits for nothing.
+func TestAnEmptyGuessIsNoneOfTheTenants(t *testing.T) {
+	t.Parallel()
+	w := tenants(t, func(a *otp.Tenant) { a.Guessing.MinChecks = 3 })
+	v, code := start(t, w, native(phone))
+	for range 5 {
+		check(t, w, v, "", otp.OutcomeWrong)
+	}
+	check(t, w, v, otptest.WrongCode(code), otp.OutcomeWrong)
+	check(t, w, v, code, otp.OutcomeApproved)
+}

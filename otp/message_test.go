@@ -196,3 +196,115 @@ func TestJournalStaysWholeWhenABatchRunsAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageWaitsForTheFirstOfItsTimers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		profile string
+		ids     []string
+		hedge   time.Duration
+		want    time.Duration
+	}{
+		"a second copy":                   {"default", []string{"one"}, 20 * time.Second, 20 * time.Second},
+		"the receipt":                     {"default", []string{"one"}, 0, 90 * time.Second},
+		"the receipt before a late copy":  {"default", []string{"one"}, 100 * time.Second, 90 * time.Second},
+		"the next channel":                {"planned", nil, 0, 10 * time.Second},
+		"the next channel before a copy":  {"planned", []string{"one"}, 20 * time.Second, 10 * time.Second},
+		"a copy before the next channel":  {"planned", []string{"one"}, 5 * time.Second, 5 * time.Second},
+		"nothing: nobody will tell of it": {"default", nil, 20 * time.Second, 0},
+	} {
+		w := priced(t)
+		req := native(phone)
+		req.Profile = c.profile
+		start(t, w, req)
+		f := tell(t, w, w.Courier.Dispatches()[0], otp.Attempt{Provider: "p", Result: otp.EventSent, Copies: 1, IDs: c.ids, Hedge: c.hedge})
+		switch {
+		case c.want == 0:
+			if f.Waiting != nil {
+				t.Errorf("%s: %+v", name, f.Waiting)
+			}
+		case f.Waiting == nil || !f.Waiting.NextAt.Equal(w.Clock.Now().Add(c.want)):
+			t.Errorf("%s: %+v", name, f.Waiting)
+		}
+	}
+}
+
+func TestAMessageThatNobodyTakesLeadsOnOnlyWhatWaitsForIt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		meanwhile func(*testing.T, *world.World, otp.View)
+		next      bool
+	}{
+		"it is waited for": {func(*testing.T, *world.World, otp.View) {}, true},
+		"canceled": {func(t *testing.T, w *world.World, v otp.View) {
+			if _, err := w.Cancel(t.Context(), otp.CancelRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"its life is over": {func(_ *testing.T, w *world.World, _ otp.View) { w.Clock.Advance(5 * time.Minute) }, false},
+		"another message leads": {func(t *testing.T, w *world.World, v otp.View) {
+			w.Clock.Advance(time.Minute)
+			if _, err := resend(w, t, v); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"the last channel began": {func(t *testing.T, w *world.World, v otp.View) {
+			w.Clock.Advance(time.Minute)
+			if _, err := w.Next(t.Context(), otp.NextRequest{Caller: acme, Dialect: otp.NativeDialect, Ref: otp.Ref{ID: v.ID}}); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		w := priced(t)
+		req := native(phone)
+		req.Profile = "planned"
+		v, _ := start(t, w, req)
+		d := w.Courier.Dispatches()[0]
+		c.meanwhile(t, w, v)
+		if f := tell(t, w, d, otp.Attempt{Provider: "p", Result: otp.EventUnsent}); (f.Next != nil) != c.next || f.Waiting != nil {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+// Only what a dead server may have had in hand counts as a copy, and is paid.
+func TestWhatADeadServerHadNotTriedIsNoCopy(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		later  time.Duration // than the message's next try
+		copies int
+		want   otp.Money
+	}{"before its next try": {-1, 1, 80}, "at its next try": {0, 2, 130}} {
+		w := priced(t)
+		start(t, w, native(phone))
+		d := w.Courier.Dispatches()[0]
+		tell(t, w, d, otp.Attempt{Provider: "p", Result: otp.EventRetry, NextAt: w.Clock.Now().Add(time.Minute), Copies: 1, Cost: 30})
+		w.Clock.Advance(time.Minute + c.later)
+		other, _ := second(w)
+		got, ok, err := claim(t, other, d.Message)
+		if err != nil || !ok || got.Message.Copies != c.copies {
+			t.Errorf("%s: %+v, %t, %v", name, got.Message, ok, err)
+		}
+		spent(t, w, c.want)
+	}
+}
+
+// A carrier that promised no receipt is silent about nothing.
+func TestOnlyAPromisedReceiptIsMissed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ids  []string
+		want string
+	}{"promised": {[]string{"one"}, "a started, b sent, c unconfirmed"}, "not promised": {nil, "a started, b sent"}} {
+		w := priced(t)
+		req := native(phone)
+		req.Profile = "planned"
+		v, _ := start(t, w, req)
+		waiting := taken(t, w, c.ids...).Waiting
+		w.Clock.Advance(5 * time.Minute)
+		task(t, w, *waiting, otp.TaskNothing)
+		if got := journal(t, w, v.ID); got != c.want {
+			t.Errorf("%s: journal %s", name, got)
+		}
+	}
+}

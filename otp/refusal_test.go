@@ -16,7 +16,12 @@ func TestRefusedStartsAreNamed(t *testing.T) {
 	routed := func(tn *otp.Tenant) {
 		tn.Countries, tn.Home = nil, "VE"
 		tn.Profiles = []otp.Profile{{Name: "off", Inactive: true, Aliases: map[string][]string{"modica": {"app"}}}}
-		tn.Templates = []otp.Template{{Channel: otp.Email, Subject: "for {{name}}", Text: "{{code}}"}}
+		tn.Profiles = append(tn.Profiles, otp.Profile{Name: "legs", Plan: []otp.Leg{{Channel: otp.SMS, Wait: 20 * time.Second}, {Channel: otp.Voice}}})
+		tn.Templates = []otp.Template{
+			{Channel: otp.Email, Subject: "for {{name}}", Text: "{{code}}"},
+			{Channel: otp.Voice, Text: "{{code}} for {{name}}"},
+			{Channel: otp.WhatsApp, Text: "{{code}} for {{amount}}"},
+		}
 	}
 	for name, c := range map[string]struct {
 		change func(*otp.StartRequest)
@@ -47,6 +52,8 @@ func TestRefusedStartsAreNamed(t *testing.T) {
 		"variable's name":   {func(r *otp.StartRequest) { r.Variables = map[string]string{"a b": ""} }, otp.Invalid, "variables", ""},
 		"variable's value":  {func(r *otp.StartRequest) { r.Variables = map[string]string{"a": strings.Repeat("x", 201)} }, otp.Invalid, "variables", ""},
 		"subject's value":   {func(r *otp.StartRequest) { r.To = mail }, otp.Invalid, "variables", ""},
+		"a later channel's": {func(r *otp.StartRequest) { r.Profile = "legs" }, otp.Invalid, "variables", ""},
+		"a payment's":       {func(r *otp.StartRequest) { r.Channel = otp.WhatsApp }, otp.Invalid, "variables", ""},
 		"subject":           {func(r *otp.StartRequest) { r.Subject = strings.Repeat("x", 257) }, otp.Invalid, "subject", ""},
 		"key too long":      {func(r *otp.StartRequest) { r.Repeat = &otp.Repeat{Key: strings.Repeat("k", 256)} }, otp.Invalid, "Idempotency-Key", ""},
 		"key empty":         {func(r *otp.StartRequest) { r.Repeat = &otp.Repeat{} }, otp.Invalid, "Idempotency-Key", ""},
@@ -158,4 +165,20 @@ func TestCodesOutliveARotationOfTheRing(t *testing.T) {
 	check(t, w, v, code, otp.OutcomeApproved)
 	check(t, w, own, "7654321", otp.OutcomeApproved)
 	check(t, w, later, fresh, otp.OutcomeApproved)
+}
+
+func TestAllFaultsOfARequestAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	req := native("nobody")
+	req.Asked.Length, req.Text = 3, "hello"
+	_, err := w.Start(t.Context(), req)
+	e := otp.AsError(err)
+	fields := []string{e.Field}
+	for _, also := range e.Also {
+		fields = append(fields, also.Field)
+	}
+	if got := strings.Join(fields, " "); e.Kind != otp.Invalid || got != "to length text" {
+		t.Errorf("%s is at fault: %v", got, err)
+	}
 }

@@ -61,7 +61,7 @@ func TestFreshCodeReplacesTheOldOneAndKeepsTheTries(t *testing.T) {
 func TestOwnCodeStaysOwnAndSealed(t *testing.T) {
 	t.Parallel()
 	w := tenants(t, loose(otp.Profile{Resend: "new"}))
-	for _, own := range []string{"0012345", "aB3xyZ"} {
+	for _, own := range []string{"0012345", "aB3xyZ", "123456789012"} {
 		req := vendor(phone)
 		req.Code = own
 		v, code := start(t, w, req)
@@ -73,6 +73,7 @@ func TestOwnCodeStaysOwnAndSealed(t *testing.T) {
 			t.Errorf("code %q, record %+v", code, r)
 		}
 		check(t, w, v, own, otp.OutcomeApproved)
+		w.Clock.Advance(10 * time.Minute)
 	}
 }
 
@@ -348,6 +349,24 @@ func TestResendTakesThePlaceOfTheFirstMessage(t *testing.T) {
 	}
 	task(t, w, first.Message, otp.TaskNothing)
 	task(t, w, w.Courier.Dispatches()[1].Message, otp.TaskSend)
+}
+
+// What was refused by the configuration of today has its first answer still.
+func TestARepeatIsAnsweredAfterTheConfigurationChanged(t *testing.T) {
+	t.Parallel()
+	w := tenants(t)
+	req := native(phone)
+	req.Repeat = repeat("k", "start")
+	v, _ := start(t, w, req)
+	w.Configure(t, []otp.Tenant{{Name: "acme", Countries: []string{"CH"}}})
+	var again *otp.Repeated
+	if _, err := w.Start(t.Context(), req); !errors.As(err, &again) || string(again.Answer) != v.ID.String()+" outcome(0)" {
+		t.Errorf("got %v", err)
+	}
+	other := req
+	other.Repeat = repeat("another", "start")
+	_, err := w.Start(t.Context(), other)
+	want(t, err, otp.Undeliverable, "country", 0)
 }
 
 // What a resend was lent of the tenant's rate and did not use, another message

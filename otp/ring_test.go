@@ -218,3 +218,49 @@ func TestSealedValueOpensOnlyInItsPlace(t *testing.T) {
 		t.Error("what is no JSON was read as such")
 	}
 }
+
+func TestARingWithABrokenKeyIsNone(t *testing.T) {
+	t.Parallel()
+	good, err := json.Marshal(drawn(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, breaks := range map[string]func(*ringFile){
+		"another version":   func(f *ringFile) { f.Version = 2 },
+		"an id of 3 bytes":  func(f *ringFile) { f.Keys[0].ID = f.Keys[0].ID[:6] },
+		"an unknown use":    func(f *ringFile) { f.Keys[0].Use = "letters" },
+		"no base64":         func(f *ringFile) { f.Keys[0].Secret = "!" },
+		"a short secret":    func(f *ringFile) { f.Keys[0].Secret = "c2hvcnQ=" },
+		"no key for a use":  func(f *ringFile) { f.Keys = f.Keys[1:] },
+		"an id given twice": func(f *ringFile) { f.Keys = append(f.Keys, f.Keys[0]) },
+	} {
+		var f ringFile
+		if err := json.Unmarshal(good, &f); err != nil {
+			t.Fatal(err)
+		}
+		breaks(&f)
+		broken, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := ParseRing(broken); err == nil {
+			t.Errorf("%s: the keys are %v", name, r.Keys())
+		}
+	}
+}
+
+// What is named alike in two domains, or is cut otherwise, has two keys.
+func TestKeysOfRowsKeepTheirDomainsApart(t *testing.T) {
+	t.Parallel()
+	r := detRing(t)
+	seen := map[Key]string{}
+	for name, key := range map[string]Key{
+		"domain a": r.lookup("a", "x", "y"), "domain b": r.lookup("b", "x", "y"), "cut otherwise": r.lookup("a", "xy", ""), "one part": r.lookup("a", "xy"),
+		"domain and part": r.lookup("ax", "y"),
+	} {
+		if other, ok := seen[key]; ok {
+			t.Errorf("%s and %s have one key", name, other)
+		}
+		seen[key] = name
+	}
+}

@@ -359,6 +359,14 @@ func TestListIsNewestFirstAndOfOneTenant(t *testing.T) {
 			t.Errorf("%d: %s is %s, want %s, expired %v", i, v.ID, v.Status, ids[i], expired)
 		}
 	}
+	w.Clock.Advance(day)
+	for range 50 {
+		start(t, w, vendor(phone))
+		w.Clock.Advance(3 * time.Hour)
+	}
+	if views, err := w.List(t.Context(), acme, phone); err != nil || len(views) != 50 {
+		t.Errorf("a listing has %d of 57, %v", len(views), err)
+	}
 	if views, err := w.List(t.Context(), globex, phone); err != nil || len(views) != 0 {
 		t.Errorf("another tenant sees %d, %v", len(views), err)
 	}

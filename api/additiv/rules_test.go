@@ -269,3 +269,26 @@ func TestSampleIsOneRequestThatWorks(t *testing.T) {
 		t.Errorf("the sample sends to %s", got)
 	}
 }
+
+// TestWeakSettingsAreTold in a header, since the answer has no place for them.
+func TestWeakSettingsAreTold(t *testing.T) {
+	t.Parallel()
+	tenants := otptest.Demo(otptest.Ring(t))
+	tenants[0].Profiles = []otp.Profile{{Name: "default", Length: 4}}
+	w := world.New(t, world.Options{Tenants: tenants})
+	rec := ask(apitest.Handler(t, w, New), newSpeaker(t).request(apitest.Acme, "POST", sendPath, `{"channel":"Sms"}`))
+	if got := rec.Header().Get("X-Policy-Clamped"); got != "length" || rec.Code != http.StatusOK {
+		t.Errorf("%d, %q", rec.Code, got)
+	}
+}
+
+func TestSoundSessions(t *testing.T) {
+	t.Parallel()
+	for session, want := range map[string]bool{
+		strings.Repeat("s", maxSession): true, strings.Repeat("s", maxSession+1): false, "": false, ".": false, "..": false, "...": true, "a\u0085": false,
+	} {
+		if got := soundSession(session); got != want {
+			t.Errorf("%q: %t", session, got)
+		}
+	}
+}

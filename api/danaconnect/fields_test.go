@@ -111,3 +111,34 @@ func TestVariables(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatShowsAnAddressIsNoVariable: neither a field that the conversation
+// declares to hold one, nor that to which the code is written.
+func TestWhatShowsAnAddressIsNoVariable(t *testing.T) {
+	t.Parallel()
+	for variable, want := range map[string]string{"NUMERO": "400 09", "OTP": "400 09", "MAIL_ALIAS": "200 01 with id"} {
+		tenants := conversations(t)
+		tenants[0].Templates = []otp.Template{{Profile: "shown", Text: "{{" + variable + "}}: {{code}}"}}
+		s := newStage(t, version(t, "v2"), world.Options{Tenants: tenants})
+		body := `{"conversationId":3,"fieldValues":{"NUMERO":"+18091234567","OTP":"000000","MAIL_ALIAS":"Ana"},"type":1,"length":6,"expiresInSeconds":300}`
+		if heard, rec := s.post("/otp/2.0/generate", body); heard.Word != want {
+			t.Errorf("%s: %s", variable, rec.Body)
+		}
+	}
+}
+
+// TestTheTypeOfACodeIsTheRequests, whatever the conversation's profile says.
+func TestTheTypeOfACodeIsTheRequests(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[int]otp.Alphabet{1: otp.Digits, 2: otp.Alnum} {
+		for _, profile := range []otp.Alphabet{otp.Digits, otp.Alnum} {
+			tenants := conversations(t)
+			tenants[0].Profiles[2].Alphabet, tenants[0].Templates = profile, nil
+			s := newStage(t, version(t, "v2"), world.Options{Tenants: tenants})
+			body := fmt.Sprintf(`{"conversationId":3,"fieldValues":{"NUMERO":"+18091234567"},"type":%d,"length":6,"expiresInSeconds":300}`, kind)
+			if _, rec := s.post("/otp/2.0/generate", body); len(s.Courier.Dispatches()) != 1 || s.Courier.Dispatches()[0].Verification.Spec.Alphabet != want {
+				t.Errorf("type %d over %s: %s", kind, profile, rec.Body)
+			}
+		}
+	}
+}

@@ -155,6 +155,7 @@ func TestAttributes(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"destination":"+1234567"}`:                               "201",
 		`{"destination":"+123456789012345"}`:                       "201",
+		`{"destination":"+2010123456"}`:                            "201",
 		`{"destination":"+123456"}`:                                "400 invalid_attrib",
 		`{"destination":"+1234567890123456"}`:                      "400 invalid_attrib",
 		`{"destination":"+0123456789"}`:                            "400 invalid_attrib",

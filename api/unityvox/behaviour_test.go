@@ -262,7 +262,7 @@ func TestPlaces(t *testing.T) {
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	for session, want := range map[string]string{
-		"9f1c-A_": "9f1c-A_", strings.Repeat("a", 64): strings.Repeat("a", 64),
+		"9f1c-A_": "9f1c-A_", "azAZ09": "azAZ09", "{": "", "[": "", ":": "", strings.Repeat("a", 64): strings.Repeat("a", 64),
 		strings.Repeat("a", 65): "", "<b>": "", "a b": "", "ñ": "", "\xff": "", "a\x00": "", `"`: "",
 	} {
 		if got := echo(session); got != want {
@@ -313,5 +313,16 @@ func TestATestNumberIsSentNothing(t *testing.T) {
 	}
 	if sent := len(h.Courier.Dispatches()); sent > 0 {
 		t.Errorf("%d messages", sent)
+	}
+}
+
+func TestDigitsOfANumber(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"123456": "", "1234567": "1234567", "123456789012345": "123456789012345", "1234567890123456": "", "12345a": "", "1234567a": "", "12345678901234567a": "", "": "",
+	} {
+		if got := phoneDigits(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
 	}
 }
