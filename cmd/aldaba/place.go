@@ -32,6 +32,10 @@ func (p *place) do(online func(*adminClient) error, offline func(context.Context
 func (p *place) act(name, tenant string, online func(*adminClient) error, offline func(context.Context, *app.App) error) error {
 	options := app.Options{Database: p.Database, KeysFile: p.Keys}
 	switch {
+	case p.Database != "" && p.Server != "":
+		return &usageError{"--server and --database are two places: name one"}
+	case p.Database == "" && p.Keys != "":
+		return &usageError{"--keys is the ring of a --database, and none is named; a server has its own"}
 	case p.Database != "" && p.Keys == "":
 		return &usageError{"--database needs --keys FILE: the key ring that the database was first used with"}
 	case p.Database == "":
