@@ -53,7 +53,8 @@ func TestLanguageOfTheMessage(t *testing.T) {
 		{"xx", "yy", "en"},
 		{"%00", "fr", "fr"},
 		{strings.Repeat("d", 10_000), "fr", "fr"},
-		{"", strings.Repeat("de,", 3000), "en"},
+		{"", strings.Repeat("de,", 3000), "de"},
+		{"", "c, de", "de"},
 	}
 	for _, test := range tests {
 		w, h, s := mount(t)

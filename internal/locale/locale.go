@@ -93,8 +93,8 @@ func NewMatcher(supported []string) (*Matcher, error) {
 
 // Match returns the supported tag, spelled as NewMatcher was given it, that serves the first preference that any serves
 // at all, by the matching of CLDR: "es-MX" is served by "es", "pt-PT" by "pt-BR". Each preference is a tag or the value
-// of an Accept-Language header (RFC 9110); one that is empty, broken or longer than 256 bytes counts as not given. It is
-// false when no preference was served and the default is returned.
+// of an Accept-Language header (RFC 9110); one that is empty counts as not given, and so does each element of a header
+// that is broken or lies beyond 256 bytes. It is false when no preference was served and the default is returned.
 func (m *Matcher) Match(preferences ...string) (string, bool) {
 	for _, p := range preferences {
 		if i, ok := m.exact[p]; ok { // most callers name a supported tag; the matcher costs a hundred times this
@@ -109,13 +109,27 @@ func (m *Matcher) Match(preferences ...string) (string, bool) {
 
 // search asks the CLDR matcher. It uses the index of the answer, since the tag carries extensions that nobody supports.
 func (m *Matcher) search(preference string) (int, bool) {
-	if len(preference) == 0 || len(preference) > maxHeader {
-		return 0, false
+	if len(preference) > maxHeader {
+		preference = preference[:max(strings.LastIndexByte(preference[:maxHeader+1], ','), 0)]
 	}
 	tags, _, err := language.ParseAcceptLanguage(preference)
+	if err != nil {
+		tags, _, err = language.ParseAcceptLanguage(readable(preference))
+	}
 	if err != nil || len(tags) == 0 {
 		return 0, false
 	}
 	_, i, confidence := m.matcher.Match(tags...)
 	return i, confidence != language.No
+}
+
+// readable leaves out the elements of a header that are none: one of them takes nothing from the others.
+func readable(header string) string {
+	var kept []string
+	for element := range strings.SplitSeq(strings.ToLower(header), ",") { // Q is q (RFC 9110, section 5.6.6)
+		if tags, _, err := language.ParseAcceptLanguage(element); err == nil && len(tags) > 0 {
+			kept = append(kept, element)
+		}
+	}
+	return strings.Join(kept, ",")
 }
