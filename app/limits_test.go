@@ -132,7 +132,7 @@ func TestListsAreChangedAndWrittenDown(t *testing.T) {
 	}
 	// The tenant's own application is written down too, and changes nothing twice.
 	for range 2 {
-		if _, err := a.Service.DecideAbout(t.Context(), "shop", "VE", otp.Listing{Verdict: otp.Allowed, By: "key"}); err != nil {
+		if _, err := a.Service.DecideAbout(t.Context(), "shop", "VE", otp.Listing{Verdict: otp.Allowed, By: "key"}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -70,7 +70,7 @@ func (a *App) Decide(ctx context.Context, c ListChange) (Decision, error) {
 	if c.Verdict != verdictNone && (c.Verdict == "" || l.Verdict.UnmarshalText([]byte(c.Verdict)) != nil) {
 		return Decision{}, &otp.Error{Kind: otp.Invalid, Field: "verdict", Message: "must be allow, block or none"}
 	}
-	found, err := a.Service.DecideAbout(ctx, c.Tenant, c.To, l)
+	found, err := a.Service.DecideAbout(ctx, c.Tenant, c.To, l, nil)
 	return decision(c.Tenant, &found), err
 }
 

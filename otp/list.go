@@ -183,6 +183,10 @@ func (s *Service) Listing(ctx context.Context, tenant, to string) (Listed, error
 // Decide decides about one address of a tenant; an Unlisted verdict takes the
 // decision back. Errors: as [Service.Listing].
 func (s *Service) Decide(ctx context.Context, tenant, to string, l Listing) (Listed, error) {
+	return s.decide(ctx, tenant, to, l, nil)
+}
+
+func (s *Service) decide(ctx context.Context, tenant, to string, l Listing, replay *replayCheck) (Listed, error) {
 	_, key, send, err := s.place(tenant, to)
 	if err != nil {
 		return Listed{}, err
@@ -194,7 +198,11 @@ func (s *Service) Decide(ctx context.Context, tenant, to string, l Listing) (Lis
 	if l.Verdict == Unlisted {
 		l = Listing{}
 	}
-	err = s.do(ctx, Step{Load: Keys{Destinations: []Key{key}}, Decide: func(now time.Time, st *State) error {
+	found := Listed{To: Mask(send), Listing: l}
+	err = s.do(ctx, Step{Load: Keys{Destinations: []Key{key}, Replays: replay.keys()}, Decide: func(now time.Time, st *State) error {
+		if err := replay.seen(now, st); err != nil {
+			return err
+		}
 		d, ok := st.Destinations.Get(key)
 		if !ok {
 			d = Destination{Key: key, Tenant: tenant}
@@ -204,9 +212,10 @@ func (s *Service) Decide(ctx context.Context, tenant, to string, l Listing) (Lis
 		e := noted(now, now, EventListed, tenant, l.Verdict.told()+" "+key.tag(), fmt.Sprintf("%x", key))
 		e.Actor = by
 		st.Journal(e)
+		replay.decided(now, st, found)
 		return nil
 	}})
-	return Listed{To: Mask(send), Listing: l}, err
+	return found, err
 }
 
 // tag stands for an address in the journal, so that an operator who knows the

@@ -54,41 +54,65 @@ func (s *Service) Decided(ctx context.Context, tenant, about string) (Listed, er
 // the beginning of numbers ("+58414*"; the star may be left out as long as the
 // digits are too few for a number), a country ("VE"), a mail domain
 // ("@example.com") or a network ("203.0.113.0/24"). An Unlisted verdict takes
-// the decision back. Errors: as [Service.Decide].
-func (s *Service) DecideAbout(ctx context.Context, tenant, about string, l Listing) (Listed, error) {
+// the decision back. Errors: as [Service.Decide], InProgress and KeyReused; a
+// repeat of an idempotency key returns a [*Repeated].
+func (s *Service) DecideAbout(ctx context.Context, tenant, about string, l Listing, repeat *Repeat) (Listed, error) {
 	t, ok := s.Directory().Tenant(tenant)
 	if !ok {
 		return Listed{}, &Error{Kind: NotFound, Message: "there is no such tenant"}
+	}
+	replay := repeat.check(s.Ring(), tenant)
+	done, err := s.begin(replay)
+	if err != nil {
+		return Listed{}, err
+	}
+	defer done()
+	// Before anything is judged: an end that was to come may have passed since,
+	// and a repeat must not undo what was decided after it.
+	if err := s.answered(ctx, replay); err != nil {
+		return Listed{}, err
 	}
 	match, err := s.matchOf(t, about)
 	switch {
 	case err != nil:
 		return Listed{}, err
 	case match == "":
-		return s.Decide(ctx, tenant, about, l)
+		return s.decide(ctx, tenant, about, l, replay)
 	}
+	return s.decideMany(ctx, tenant, match, l, replay)
+}
+
+// decideMany changes the configuration and then writes down that it did. A
+// server that dies in between leaves the idempotency key free: who repeats the
+// call decides the same once more.
+func (s *Service) decideMany(ctx context.Context, tenant, match string, l Listing, replay *replayCheck) (Listed, error) {
 	if err := l.fault(s.Now()); err != nil {
 		return Listed{}, err
 	}
 	if s.o.Configuration == nil {
 		return Listed{}, &Error{Kind: Invalid, Field: "to", Message: "is a match, and the configuration cannot be changed here; apply a tenants file"}
 	}
-	err = s.o.Configuration.ChangeLists(ctx, tenant, l.By, func(old []ListEntry) []ListEntry {
+	err := s.o.Configuration.ChangeLists(ctx, tenant, l.By, func(old []ListEntry) []ListEntry {
 		return changedList(old, s.Now(), ListEntry{Match: match, Verdict: l.Verdict, Until: l.Until, Reason: l.Reason})
 	})
 	if err != nil {
 		return Listed{}, err
 	}
-	err = s.do(ctx, Step{Decide: func(now time.Time, st *State) error {
+	found := Listed{Match: match, Listing: l}
+	if l.Verdict == Unlisted {
+		found.Listing = Listing{}
+	}
+	err = s.do(ctx, Step{Load: Keys{Replays: replay.keys()}, Decide: func(now time.Time, st *State) error {
+		if err := replay.seen(now, st); err != nil {
+			return err // another server was asked at the same time
+		}
 		e := noted(now, now, EventListed, tenant, l.Verdict.told()+" "+match, match)
 		e.Actor = l.By
 		st.Journal(e)
+		replay.decided(now, st, found)
 		return nil
 	}})
-	if l.Verdict == Unlisted {
-		l = Listing{}
-	}
-	return Listed{Match: match, Listing: l}, err
+	return found, err
 }
 
 // changedList is a list with one more or another decision, or without it, and

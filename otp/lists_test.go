@@ -1,6 +1,7 @@
 package otp_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ func TestWhatAListMayNameIsOneAddressOrAMatch(t *testing.T) {
 		"203.0.113.7": "fault", "2001:db8::1": "fault", "ve": "fault", "58414*": "fault", "+5841412345678*": "fault", "VE*": "fault", "": "fault", "*": "fault", "+": "fault",
 	} {
 		w := tenants(t)
-		got, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{Verdict: otp.Blocked, By: "somebody"})
+		got, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{Verdict: otp.Blocked, By: "somebody"}, nil)
 		if match == "fault" {
 			if kind(err) != otp.Invalid || strings.Contains(err.Error(), "58414123") {
 				t.Errorf("%q: %+v, %v", about, got, err)
@@ -35,7 +36,7 @@ func TestWhatAListMayNameIsOneAddressOrAMatch(t *testing.T) {
 		if entries, err := w.Lists("acme"); err != nil || len(entries) != map[bool]int{true: 0, false: 1}[match == ""] {
 			t.Errorf("%q: the list is %+v, %v", about, entries, err)
 		}
-		if back, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{}); err != nil || back.Verdict != otp.Unlisted {
+		if back, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{}, nil); err != nil || back.Verdict != otp.Unlisted {
 			t.Errorf("%q is taken back as %+v, %v", about, back, err)
 		}
 		if entries, _ := w.Lists("acme"); len(entries) != 0 {
@@ -49,7 +50,7 @@ func TestADecisionEndsAndIsReplaced(t *testing.T) {
 	w := tenants(t)
 	decide := func(about string, l otp.Listing) {
 		t.Helper()
-		if _, err := w.DecideAbout(t.Context(), "acme", about, l); err != nil {
+		if _, err := w.DecideAbout(t.Context(), "acme", about, l, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +73,7 @@ func TestADecisionEndsAndIsReplaced(t *testing.T) {
 		"the past": {Verdict: otp.Blocked, Until: w.Clock.Now()}, "two lines": {Verdict: otp.Blocked, Reason: "a\nb"}, "a long reason": {Verdict: otp.Blocked, Reason: strings.Repeat("r", 201)},
 	} {
 		for _, about := range []string{"VE", phone} {
-			if _, err := w.DecideAbout(t.Context(), "acme", about, l); kind(err) != otp.Invalid {
+			if _, err := w.DecideAbout(t.Context(), "acme", about, l, nil); kind(err) != otp.Invalid {
 				t.Errorf("%s for %s: %v", name, about, err)
 			}
 		}
@@ -80,7 +81,7 @@ func TestADecisionEndsAndIsReplaced(t *testing.T) {
 	for _, err := range []error{
 		func() error { _, err := w.Lists("nobody"); return err }(),
 		func() error { _, err := w.Decided(t.Context(), "nobody", "VE"); return err }(),
-		func() error { _, err := w.DecideAbout(t.Context(), "nobody", "VE", otp.Listing{}); return err }(),
+		func() error { _, err := w.DecideAbout(t.Context(), "nobody", "VE", otp.Listing{}, nil); return err }(),
 	} {
 		if kind(err) != otp.NotFound {
 			t.Errorf("no tenant: %v", err)
@@ -88,8 +89,45 @@ func TestADecisionEndsAndIsReplaced(t *testing.T) {
 	}
 	fixed := otp.New(otp.Options{Store: w.Store, Ring: w.Ring(), Courier: w.Courier, Addresses: anyNumber{}, Now: w.Clock.Now})
 	fixed.SetDirectory(w.Directory())
-	if _, err := fixed.DecideAbout(t.Context(), "acme", "VE", otp.Listing{Verdict: otp.Blocked}); kind(err) != otp.Invalid {
+	if _, err := fixed.DecideAbout(t.Context(), "acme", "VE", otp.Listing{Verdict: otp.Blocked}, nil); kind(err) != otp.Invalid {
 		t.Errorf("without a configuration to change: %v", err)
+	}
+}
+
+// TestADecisionIsMadeOnceByItsKey: neither what was decided since nor that its
+// time is over changes what a repeat is told, and the repeat changes neither.
+func TestADecisionIsMadeOnceByItsKey(t *testing.T) {
+	t.Parallel()
+	for _, about := range []string{phone, "+58412*"} {
+		w := tenants(t)
+		once := func(payload string) *otp.Repeat {
+			return &otp.Repeat{Key: "k", Payload: []byte(payload), Decided: func(l otp.Listed) []byte { return []byte(l.Verdict.String() + " " + l.To + l.Match) }}
+		}
+		block := otp.Listing{Verdict: otp.Blocked, Until: w.Clock.Now().Add(time.Hour)}
+		if _, err := w.DecideAbout(t.Context(), "acme", about, block, once("block")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{Verdict: otp.Allowed}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			_, err := w.DecideAbout(t.Context(), "acme", about, block, once("block"))
+			var again *otp.Repeated
+			if !errors.As(err, &again) || !strings.HasPrefix(string(again.Answer), "block +58") {
+				t.Errorf("%s: a repeat is told %v", about, err)
+			}
+			if now, err := w.Decided(t.Context(), "acme", about); err != nil || now.Verdict != otp.Allowed {
+				t.Errorf("%s: the repeat made it %+v, %v", about, now, err)
+			}
+			w.Clock.Advance(2 * time.Hour)
+		}
+		if _, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{}, once("none")); kind(err) != otp.KeyReused {
+			t.Errorf("%s: the key with another payload: %v", about, err)
+		}
+		w.Clock.Advance(24 * time.Hour)
+		if _, err := w.DecideAbout(t.Context(), "acme", about, otp.Listing{}, once("none")); err != nil {
+			t.Errorf("%s: a day later: %v", about, err)
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type Repeat struct {
 	// Answer makes the bytes that a repeat is answered. It is called inside the
 	// step, so it must be pure. Outcome is 0 unless a code was judged.
 	Answer func(View, Outcome) []byte
+	// Decided is Answer for a decision about addresses.
+	Decided func(Listed) []byte
 }
 
 // Repeated carries the first answer of an idempotency key.
@@ -79,16 +81,25 @@ func (c *replayCheck) seen(now time.Time, st *State) error {
 // orReplayed returns the first answer of a repeat instead of why the request
 // would be refused today: the configuration may have changed in between.
 func (s *Service) orReplayed(ctx context.Context, r *Repeat, tenant string, refusal error) error {
-	c := r.check(s.Ring(), tenant)
-	if c == nil {
-		return refusal
-	}
-	err := s.do(ctx, Step{Load: Keys{Replays: c.keys()}, Decide: func(now time.Time, st *State) error { return c.seen(now, st) }})
 	var repeated *Repeated
-	if errors.As(err, &repeated) {
+	if errors.As(s.answered(ctx, r.check(s.Ring(), tenant)), &repeated) {
 		return repeated
 	}
 	return refusal
+}
+
+// answered asks for the first answer in a step of its own, as seen does within
+// one.
+func (s *Service) answered(ctx context.Context, c *replayCheck) error {
+	if c == nil {
+		return nil
+	}
+	return s.do(ctx, Step{Load: Keys{Replays: c.keys()}, Decide: func(now time.Time, st *State) error { return c.seen(now, st) }})
+}
+
+// decided remembers a decision about addresses.
+func (c *replayCheck) decided(now time.Time, st *State, found Listed) {
+	c.remember(now, st, func() []byte { return c.repeat.Decided(found) })
 }
 
 // remember keeps the answer in the same step as the effect.

@@ -34,10 +34,12 @@ func decisionOf(l *otp.Listed) decision {
 	return d
 }
 
-// decide decides about one address or about all that a match stands for. It may
-// be repeated, so it takes no Idempotency-Key.
+// decisionAnswer has the form that an idempotency record asks for.
+func decisionAnswer(l otp.Listed) []byte { return encode(decisionOf(&l)) }
+
+// decide decides about one address or about all that a match stands for.
 func (d *dialect) decide(r request) ([]byte, error) {
-	body, _, err := r.readBody(false, "to", "verdict", "until", "reason")
+	body, raw, err := r.readBody(false, "to", "verdict", "until", "reason")
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +56,15 @@ func (d *dialect) decide(r request) ([]byte, error) {
 	case otp.Blocked.String():
 		l.Verdict = otp.Blocked
 	}
+	repeat, err := r.repeat("decide", raw, nil)
+	if f.join(err); repeat != nil {
+		repeat.Decided = decisionAnswer
+	}
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	found, err := d.service.DecideAbout(r.Context(), r.caller.Tenant, to, l)
-	return encode(decisionOf(&found)), err
+	found, err := d.service.DecideAbout(r.Context(), r.caller.Tenant, to, l, repeat)
+	return decisionAnswer(found), err
 }
 
 // maxReason bounds the reason of a decision, in bytes.

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -189,6 +190,35 @@ func TestEveryOutcomeHasItsOwnVerdict(t *testing.T) {
 			t.Errorf("%s and %s are both %q", before, o, word)
 		}
 		words[word] = o
+	}
+}
+
+// TestEveryPostTakesAnIdempotencyKey and says so in the document: one that none
+// can have is refused, whatever the body.
+func TestEveryPostTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	doc, _ := openAPI(t)
+	w := world.New(t, world.Options{})
+	handler := apitest.Handler(t, w, New)
+	handler.ServeHTTP(httptest.NewRecorder(), post("/v1/verifications", `{"to":"+18091234567"}`))
+	right := map[string]string{
+		"/v1/verifications": `{"to":"+18091234567"}`, "/v1/verifications/{id}/check": `{"code":"1"}`, "/v1/links/redeem": `{"token":"x"}`,
+		"/v1/lists": `{"to":"VE","verdict":"allow"}`,
+	}
+	for path, item := range doc.Paths.Map() {
+		if item.Post == nil {
+			continue
+		}
+		if item.Post.Parameters.GetByInAndName("header", "Idempotency-Key") == nil {
+			t.Errorf("POST %s is described without it", path)
+		}
+		r := post(strings.Replace(path, "{id}", w.Courier.Dispatches()[0].Verification.ID.String(), 1), cmp.Or(right[path], "{}"))
+		r.Header.Set("Idempotency-Key", strings.Repeat("k", 256))
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		if rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), "Idempotency-Key") {
+			t.Errorf("POST %s with a key of 256 characters is answered %d %s", path, rec.Code, rec.Body)
+		}
 	}
 }
 
