@@ -37,3 +37,17 @@ func TestAClockThatStepsBackGoesOnAtHalfOfItsPace(t *testing.T) {
 		t.Errorf("the newest is %s", c.newest())
 	}
 }
+
+// TestAClockThatIsBehindFromTheStart stands still at what an earlier process left
+// until there is a pace to halve.
+func TestAClockThatIsBehindFromTheStart(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	c := clock{last: noon.Add(time.Hour)}
+	for second, want := range []time.Duration{0, time.Second / 2, time.Second} {
+		now := noon.Add(time.Duration(second) * time.Second)
+		if got := c.next(now, now, slog.New(slog.DiscardHandler)).Sub(noon.Add(time.Hour)); got != want {
+			t.Errorf("after %d seconds: %s, want %s", second, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -307,5 +308,66 @@ func TestCloseEndsEveryCaller(t *testing.T) {
 		if err := w.Do(context.Background(), count(otp.Key{1})); kindOf(err) != otp.Unavailable {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// TestNoTimeIsBeforeTheFloor: what an earlier process decided by is not undone by
+// a clock that was set back while the server was down.
+func TestNoTimeIsBeforeTheFloor(t *testing.T) {
+	t.Parallel()
+	floor := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	w := over(t, memory.New(), store.Options{Floor: floor})
+	var seen time.Time
+	if err := w.Do(t.Context(), otp.Step{Decide: func(now time.Time, _ *otp.State) error { seen = now; return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	if seen.Before(floor) || seen.After(floor.Add(time.Minute)) || w.Behind() < 59*time.Minute {
+		t.Errorf("a decision sees %s, %s behind; the floor is %s", seen, w.Behind(), floor)
+	}
+}
+
+// listing is an engine that keeps what it was asked to load, or fails.
+type listing struct {
+	*memory.Engine
+
+	keys otp.Keys
+	err  error
+}
+
+func (l *listing) Begin(ctx context.Context, keys otp.Keys) (store.Batch, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	l.keys = keys
+	return l.Engine.Begin(ctx, keys)
+}
+
+// TestAnEngineIsAskedForEachKeyOnceInOrder, since locks are taken in it.
+func TestAnEngineIsAskedForEachKeyOnceInOrder(t *testing.T) {
+	t.Parallel()
+	keys, ids := []otp.Key{{3}, {1}, {2}, {1}, {0xff}, {0, 9}}, []otp.ID{{3}, {1}, {2}, {1}, {0xff}, {0, 9}}
+	e := &listing{Engine: memory.New()}
+	load := otp.Keys{Replays: keys, Handles: keys, Destinations: keys, Counters: keys, Contacts: keys, Verifications: ids, Messages: ids}
+	if err := over(t, e, store.Options{}).Do(t.Context(), otp.Step{Load: load, Decide: func(time.Time, *otp.State) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range [][]otp.Key{e.keys.Replays, e.keys.Handles, e.keys.Destinations, e.keys.Counters, e.keys.Contacts} {
+		if want := []otp.Key{{0, 9}, {1}, {2}, {3}, {0xff}}; !slices.Equal(got, want) {
+			t.Errorf("kind %d: %v", i, got)
+		}
+	}
+	for i, got := range [][]otp.ID{e.keys.Verifications, e.keys.Messages} {
+		if want := []otp.ID{{0, 9}, {1}, {2}, {3}, {0xff}}; !slices.Equal(got, want) {
+			t.Errorf("ids %d: %v", i, got)
+		}
+	}
+}
+
+// TestAFailureWithoutAClassIsUnavailable: nothing was committed.
+func TestAFailureWithoutAClassIsUnavailable(t *testing.T) {
+	t.Parallel()
+	e := &listing{Engine: memory.New(), err: errors.New("out of memory")}
+	if err := over(t, e, store.Options{}).Do(t.Context(), count(otp.Key{1})); kindOf(err) != otp.Unavailable || !errors.Is(err, e.err) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package redo_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -94,6 +95,20 @@ func TestALogGoesOnWhereItsReplayEnded(t *testing.T) {
 	if got, want := written(t, open(t, path), epoch, 0), expected(1, 6); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+
+	last := open(t, path)
+	written(t, last, epoch, 0)
+	for _, text := range []string{"new", "a", "newer"} {
+		last.Bytes(text, 1, []byte(text))
+		last.End(text)
+		if err := last.Append(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := append(expected(1, 6), "new 1=0/new", "a 1=0/a", "newer 1=0/newer")
+	if got := written(t, open(t, path), epoch, 0); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // TestATornTailIsNoRecord cuts and damages the file at each byte of its last record.
@@ -159,7 +174,17 @@ func TestADroppedRecordLeavesNothing(t *testing.T) {
 	if err := l.Append(); err != nil || l.Number() != 2 {
 		t.Errorf("an empty record made it %d, %v", l.Number(), err)
 	}
-	if got, want := written(t, open(t, path), epoch, 0), expected(1, 2); !slices.Equal(got, want) {
+	l.End("lost") // which stands nowhere in the file
+	if err := l.Append(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := written(t, open(t, path), epoch, 0), append(expected(1, 2), "lost"); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	l.End("of the epoch before")
+	l.Begin(epoch + 1)
+	write(t, l, 1, 1)
+	if got, want := written(t, open(t, path), epoch+1, 0), expected(1, 1); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -203,6 +228,82 @@ func TestAnErrorOfTheReplayLeavesTheLogWhereItWas(t *testing.T) {
 	}
 	if l.Number() != 3 || l.Size() != before {
 		t.Errorf("it stands at record %d, byte %d, not at 3, %d", l.Number(), l.Size(), before)
+	}
+}
+
+// TestAMalformedRecordEndsTheReplay: its sum is right, so it was acknowledged, and
+// nobody goes on as if it were not there.
+func TestAMalformedRecordEndsTheReplay(t *testing.T) {
+	t.Parallel()
+	for what, body := range map[string][]byte{
+		"an unknown statement":      {1, 0},
+		"a text that ends":          {0, 2, 'a'},
+		"a text above the rest":     {0, 5, 0},
+		"no length of a text":       {0},
+		"no parameters and no end":  {0, 1, 'a'},
+		"a position and no more":    {0, 1, 'a', 1},
+		"a position above the most": {0, 1, 'a', 0xff, 0xff, 1, 'i', 2, 0},
+		"an unknown kind":           {0, 1, 'a', 1, 'x', 0},
+		"a number that ends":        {0, 1, 'a', 1, 'i', 0x80},
+		"a number and no end":       {0, 1, 'a', 1, 'i', 2},
+		"bytes that end":            {0, 1, 'a', 1, 'b', 3, 'x', 'y'},
+		"an index that ends":        {0, 1, 'a', 0, 0x80},
+		"an index above 64 bits":    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0},
+	} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, redo.Sealed(epoch, 1, body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := open(t, path)
+		if err := l.Replay(epoch, 0, func(redo.Statement) error { return nil }); !errors.Is(err, redo.ErrMalformed) || l.Number() != 0 {
+			t.Errorf("%s: %v, record %d", what, err, l.Number())
+		}
+	}
+	for what, body := range map[string][]byte{
+		"the highest position": {0, 1, 'a', 0xfe, 0xff, 1, 'i', 2, 0}, "empty bytes": {0, 1, 'a', 1, 'b', 0, 0}, "nothing": {},
+	} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, redo.Sealed(epoch, 1, body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := open(t, path)
+		if err := l.Replay(epoch, 0, func(redo.Statement) error { return nil }); err != nil || l.Number() != 1 {
+			t.Errorf("%s: %v, record %d", what, err, l.Number())
+		}
+	}
+}
+
+// brokenDisk is a file that cannot be read.
+type brokenDisk struct{}
+
+func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errors.New("I/O error") }
+
+// TestAFaultOfTheDiskIsNoEnd of the log.
+func TestAFaultOfTheDiskIsNoEnd(t *testing.T) {
+	t.Parallel()
+	if _, err := redo.NewReader(brokenDisk{}, epoch).Next(); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("reading: %v", err)
+	}
+	if _, err := redo.Epoch(brokenDisk{}); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("the epoch: %v", err)
+	}
+	dir := t.TempDir()
+	if l, err := redo.Open(dir); err == nil {
+		t.Errorf("a folder is opened: %v", l)
+	}
+	path := filepath.Join(dir, "log")
+	l := open(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read it: %v, %v", info.Mode(), err)
+	}
+	l.Begin(epoch)
+	write(t, l, 1, 1)
+	l.Begin(epoch + 1)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Wipe(); err == nil {
+		t.Error("a closed file was wiped")
 	}
 }
 

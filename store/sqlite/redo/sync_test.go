@@ -72,3 +72,20 @@ func TestWhatCannotBeWrittenIsNotAppended(t *testing.T) {
 		t.Errorf("got %v, and record %d", err, l.Number())
 	}
 }
+
+func TestASyncThatFailsIsToldOf(t *testing.T) {
+	t.Parallel()
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syncData(file); err != nil {
+		t.Errorf("an open file: %v", err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syncData(file); err == nil {
+		t.Error("a closed file was synced")
+	}
+}
