@@ -185,7 +185,11 @@ func TestASenderIsReplacedOrRefusedAndNeverCut(t *testing.T) {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}
-	if got := listed.sender(Email, "Shop GmbH & Co", "", ""); got != "Shop GmbH & Co" {
-		t.Errorf("an e-mail shows %q", got)
+	for _, c := range []struct{ asked, route, want string }{
+		{"Shop GmbH & Co", "", "Shop GmbH & Co"}, {"Shop GmbH & Co", "Acme AG", "Shop GmbH & Co"}, {"", "Acme <otp@acme.example>", "Acme <otp@acme.example>"},
+	} {
+		if got := listed.sender(Email, c.asked, "", c.route); got != c.want {
+			t.Errorf("an e-mail for which %q is asked on a route of %q shows %q", c.asked, c.route, got)
+		}
 	}
 }

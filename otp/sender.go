@@ -1,6 +1,7 @@
 package otp
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,10 +87,10 @@ func (t *Tenant) checkSender(channel Channel, sender, country string) *Error {
 
 // sender chooses what is shown: what was asked for where it is allowed, else
 // the tenant's own for the country, else the route's, else "" for the
-// provider's own.
+// provider's own. The tenant's own are for telephones.
 func (t *Tenant) sender(channel Channel, asked, country, route string) string {
 	if channel == Email {
-		return asked
+		return cmp.Or(asked, route)
 	}
 	if asked != "" && t.may(asked, country) {
 		return asked
