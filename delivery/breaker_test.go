@@ -127,3 +127,36 @@ func TestASilentProviderIsJudgedByItsReceipts(t *testing.T) {
 		t.Error("it stays open although receipts come")
 	}
 }
+
+// TestABreakerClosesByWhatOpenedIt: receipts close what silence opened, and one
+// that is missing closes nothing.
+func TestABreakerClosesByWhatOpenedIt(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	var silence, errs breaker
+	for range breakerSilent {
+		silence.heard(now, false)
+	}
+	for range breakerInARow {
+		errs.tried(now, false, false)
+	}
+	for range 10 * breakerProbes {
+		silence.heard(now, false)
+		errs.heard(now, true)
+	}
+	if !silence.open || !errs.open {
+		t.Errorf("silence %+v, errors %+v", silence, errs)
+	}
+}
+
+func TestABreakerRemembersNoMoreThanItsBound(t *testing.T) {
+	t.Parallel()
+	var all []result
+	now := time.Unix(0, 0)
+	for n := range 3 * breakerMemory {
+		all = remember(all, now.Add(time.Duration(n)), n%2 == 0)
+		if len(all) != min(n+1, breakerMemory) || !all[len(all)-1].at.Equal(now.Add(time.Duration(n))) {
+			t.Fatalf("after %d results %d are left", n+1, len(all))
+		}
+	}
+}

@@ -172,3 +172,16 @@ func TestChangesOfADestinationLeaveTheOldOneAlone(t *testing.T) {
 		t.Errorf("got %+v", both)
 	}
 }
+
+func TestWhatCountsKeepsARow(t *testing.T) {
+	t.Parallel()
+	before := Destination{Touched: noon.Add(-time.Hour)}
+	for name, after := range map[string]Destination{
+		"a send": before.sent(noon), "a send to a test address": before.counting(&Verification{Spec: Spec{Test: true}}, noon),
+		"a wrong guess": before.charged(noon, 1_000_000), "a right one": before.proven(noon, SubjectTag{}),
+	} {
+		if !after.Touched.Equal(noon) {
+			t.Errorf("%s: touched at %s", name, after.Touched)
+		}
+	}
+}

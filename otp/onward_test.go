@@ -105,3 +105,19 @@ func TestAPlanDoesNotGoOnToABlockedAddress(t *testing.T) {
 		t.Errorf("%+v, %v", c.Task, err)
 	}
 }
+
+// TestAPlanThatEndsSpendsNothing of the tenant's rate.
+func TestAPlanThatEndsSpendsNothing(t *testing.T) {
+	t.Parallel()
+	w := planned(t, func(a *otp.Tenant) { a.Limits.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 200} }) // charged two by two
+	v, code := start(t, w, vendor(phone))
+	waiting := taken(t, w).Waiting
+	check(t, w, v, code, otp.OutcomeApproved)
+	for range 50 {
+		task(t, w, *waiting, otp.TaskNothing)
+	}
+	for n := range 199 {
+		start(t, w, vendor(line(n)))
+	}
+	refusedBy(t, w, vendor(line(199)), otp.RuleTenantRate)
+}

@@ -384,3 +384,24 @@ func TestRefusedResendSpendsNothing(t *testing.T) {
 	}
 	refusedBy(t, w, vendor(line(199)), otp.RuleTenantRate)
 }
+
+// What a resend charges ahead serves those that follow: each costs one message of
+// the tenant's rate.
+func TestEachResendIsChargedOnce(t *testing.T) {
+	t.Parallel()
+	w := limited(t, func(l *otp.Limits) { l.Rate = otp.Rate{N: 1, Per: time.Hour, Burst: 200} }) // charged two by two
+	var all []otp.View
+	for n := range 50 {
+		v, _ := start(t, w, native(line(n)))
+		all = append(all, v)
+	}
+	for range 3 {
+		w.Clock.Advance(time.Minute)
+		for _, v := range all {
+			if _, err := resend(w, t, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refusedBy(t, w, vendor(line(99)), otp.RuleTenantRate)
+}

@@ -226,11 +226,18 @@ func TestARingWithABrokenKeyIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, breaks := range map[string]func(*ringFile){
-		"another version":   func(f *ringFile) { f.Version = 2 },
-		"an id of 3 bytes":  func(f *ringFile) { f.Keys[0].ID = f.Keys[0].ID[:6] },
-		"an unknown use":    func(f *ringFile) { f.Keys[0].Use = "letters" },
-		"no base64":         func(f *ringFile) { f.Keys[0].Secret = "!" },
-		"a short secret":    func(f *ringFile) { f.Keys[0].Secret = "c2hvcnQ=" },
+		"another version":  func(f *ringFile) { f.Version = 2 },
+		"an id of 3 bytes": func(f *ringFile) { f.Keys[0].ID = f.Keys[0].ID[:6] },
+		"an unknown use": func(f *ringFile) {
+			f.Keys = append(f.Keys, ringFileKey{ID: "00000001", Use: "letters", Secret: f.Keys[0].Secret})
+		},
+		"no base64": func(f *ringFile) { f.Keys = append(f.Keys, ringFileKey{ID: "00000001", Use: UseCode, Secret: "!"}) },
+		"a short secret": func(f *ringFile) {
+			f.Keys = append(f.Keys, ringFileKey{ID: "00000001", Use: UseCode, Secret: "c2hvcnQ="})
+		},
+		"no key to sign": func(f *ringFile) {
+			f.Keys = append(f.Keys, ringFileKey{ID: "00000001", Use: UseSign, Secret: "c2hvcnQ="})
+		},
 		"no key for a use":  func(f *ringFile) { f.Keys = f.Keys[1:] },
 		"an id given twice": func(f *ringFile) { f.Keys = append(f.Keys, f.Keys[0]) },
 	} {
