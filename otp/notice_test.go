@@ -77,7 +77,7 @@ func TestAnEventIsToldByOneServerAtATime(t *testing.T) {
 		t.Errorf("the first server tells it: %v", err)
 	}
 	again := w.Clock.Now().Add(time.Minute)
-	if err := w.Noticed(t.Context(), row, again, false); err != nil {
+	if _, err := w.Noticed(t.Context(), row, otp.Telling{NextAt: again}); err != nil {
 		t.Fatal(err)
 	}
 	if got := noticeRows(t, w)[0]; got.Attempt != 0 || got.NextAt.Equal(again) {
@@ -86,7 +86,7 @@ func TestAnEventIsToldByOneServerAtATime(t *testing.T) {
 	if _, err := other.Notice(t.Context(), mine); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Noticed(t.Context(), mine, again, false); err != nil {
+	if _, err := other.Noticed(t.Context(), mine, otp.Telling{NextAt: again}); err != nil {
 		t.Fatal(err)
 	}
 	if got := noticeRows(t, w)[0]; got.Attempt != 1 || !got.NextAt.Equal(again) {
